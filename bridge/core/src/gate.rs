@@ -1,0 +1,145 @@
+//! The gate: the one place through which every commit of either path passes.
+
+use registry::{Event, ExecutionStatus};
+use serde::Serialize;
+
+use crate::{Ledger, Path, Standing, Terminal, Token};
+
+/// Whether the gate acts on what it sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The notebook has only ever been routed `legacy`: it is the old system exactly, and the gate only counts.
+    #[default]
+    Observe,
+    /// The notebook has had another lease: what breaks a rule is dropped.
+    Enforce,
+}
+
+/// Why an event may not pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// The lease it was made under is not the current one.
+    StaleToken,
+    /// A claim of an entry that is not pending: finished, or claimed by another lease.
+    NotPending,
+    /// A start or an end of an entry that this lease does not hold.
+    NotHeld,
+}
+
+/// What the gate says of one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Commit it.
+    Pass,
+    /// Drop it and tell the committer that it succeeded: a throw would wedge the old code for good.
+    Drop(Refusal),
+}
+
+/// What passed, what was dropped, and what would have been.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GateCounts {
+    /// Events let through.
+    pub passed: u64,
+    /// Events dropped for a stale token.
+    pub dropped_stale: u64,
+    /// Events dropped for the state of their entry.
+    pub dropped_entry: u64,
+    /// Events that broke a rule while the gate only observed.
+    pub observed: u64,
+}
+
+/// The gate of one notebook.
+#[derive(Clone, Debug, Default)]
+pub struct Gate {
+    mode: Mode,
+    counts: GateCounts,
+}
+
+/// Under which lease an event was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass {
+    /// The path of the lease.
+    pub path: Path,
+    /// The token of the lease.
+    pub token: Token,
+    /// False once a later lease exists.
+    pub is_current: bool,
+}
+
+impl Gate {
+    /// Enforce from now on. There is no way back: the notebook has left the old system.
+    pub fn enforce(&mut self) {
+        self.mode = Mode::Enforce;
+    }
+
+    /// Whether the gate acts on what it sees.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// What the gate has seen.
+    pub fn counts(&self) -> GateCounts {
+        self.counts
+    }
+
+    /// Judges one event and books what it does to its entry.
+    pub fn judge(&mut self, ledger: &mut Ledger, pass: Pass, event: &Event) -> Verdict {
+        let refusal = Self::refusal(ledger, pass, event);
+        match (self.mode, refusal) {
+            (_, None) => {
+                self.counts.passed += 1;
+                Verdict::Pass
+            }
+            (Mode::Observe, Some(_)) => {
+                self.counts.passed += 1;
+                self.counts.observed += 1;
+                Self::book_unchecked(ledger, pass, event);
+                Verdict::Pass
+            }
+            (Mode::Enforce, Some(refusal)) => {
+                match refusal {
+                    Refusal::StaleToken => self.counts.dropped_stale += 1,
+                    Refusal::NotPending | Refusal::NotHeld => self.counts.dropped_entry += 1,
+                }
+                Verdict::Drop(refusal)
+            }
+        }
+    }
+
+    /// The rule that an event breaks, if any; a lawful event is booked.
+    fn refusal(ledger: &mut Ledger, pass: Pass, event: &Event) -> Option<Refusal> {
+        if !pass.is_current {
+            return Some(Refusal::StaleToken);
+        }
+        let (lawful, refusal) = match event {
+            Event::ExecutionAssigned(e) => (ledger.claim(&e.queue_id, pass.path, pass.token), Refusal::NotPending),
+            Event::ExecutionStarted(e) => (ledger.start(&e.queue_id, pass.path, pass.token), Refusal::NotHeld),
+            Event::ExecutionCompleted(e) => (ledger.end(&e.queue_id, pass.token, terminal(e.status)), Refusal::NotHeld),
+            Event::ExecutionCancelled(e) => (ledger.end(&e.queue_id, pass.token, Terminal::Cancelled), Refusal::NotHeld),
+            _ => return None,
+        };
+        (!lawful).then_some(refusal)
+    }
+
+    fn book_unchecked(ledger: &mut Ledger, pass: Pass, event: &Event) {
+        let (id, standing) = match event {
+            Event::ExecutionAssigned(e) => (&e.queue_id, Standing::Claimed(pass.path, pass.token)),
+            Event::ExecutionStarted(e) => (&e.queue_id, Standing::Started(pass.path, pass.token)),
+            Event::ExecutionCompleted(e) => (&e.queue_id, Standing::Terminal(terminal(e.status))),
+            Event::ExecutionCancelled(e) => (&e.queue_id, Standing::Terminal(Terminal::Cancelled)),
+            _ => return,
+        };
+        ledger.record(id, standing);
+    }
+}
+
+fn terminal(status: ExecutionStatus) -> Terminal {
+    match status {
+        ExecutionStatus::Success => Terminal::Success,
+        ExecutionStatus::Error => Terminal::Error,
+        ExecutionStatus::Cancelled => Terminal::Cancelled,
+    }
+}

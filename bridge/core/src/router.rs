@@ -1,0 +1,279 @@
+//! The router: which path serves a notebook, and why.
+
+use flags::{Boundary as FlagBoundary, Context, Reason as FlagReason, Resolution, Snapshot};
+use serde::{Deserialize, Serialize};
+
+/// The flag that decides.
+pub const ROUTE_FLAG: &str = "runtime-route";
+
+/// A way to serve a notebook: the variants of the flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Route {
+    /// The old path only.
+    Legacy,
+    /// The old path serves, the new one shadows.
+    Shadow,
+    /// The new path serves, the old one shadows.
+    Live,
+    /// The new path only.
+    Registry,
+}
+
+/// A path that can serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Path {
+    /// The old code, or legacy-compat in its place.
+    Legacy,
+    /// The registry's agent.
+    Registry,
+}
+
+impl Route {
+    /// The path that serves on this route.
+    pub fn serving(self) -> Path {
+        match self {
+            Self::Legacy | Self::Shadow => Path::Legacy,
+            Self::Live | Self::Registry => Path::Registry,
+        }
+    }
+
+    /// Reads a variant, strictly: `"SHADOW"`, `false`, `0` and `""` are not routes.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "legacy" => Some(Self::Legacy),
+            "shadow" => Some(Self::Shadow),
+            "live" => Some(Self::Live),
+            "registry" => Some(Self::Registry),
+            _ => None,
+        }
+    }
+}
+
+/// When a flag change reaches a running session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Boundary {
+    /// With the next session.
+    NextSession,
+    /// Once what has started is done.
+    Drain,
+    /// At once.
+    Now,
+}
+
+impl From<FlagBoundary> for Boundary {
+    fn from(boundary: FlagBoundary) -> Self {
+        match boundary {
+            FlagBoundary::NextSession => Self::NextSession,
+            FlagBoundary::Drain => Self::Drain,
+            FlagBoundary::Now => Self::Now,
+        }
+    }
+}
+
+/// Why a route was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// A targeting rule chose it.
+    Targeting,
+    /// The flag's default variant.
+    Default,
+    /// The flag has no rule: everyone gets its default variant.
+    Static,
+    /// The flag is disabled: the kill switch.
+    Killed,
+    /// The runtime is a host's subclass with a `doStart` or `doStop` of its own: host code, on every route.
+    HostSubclass,
+    /// No flags are configured.
+    NotConfigured,
+    /// Legacy for want of certainty; the doubt says which.
+    Doubt(Doubt),
+}
+
+/// What made a decision doubtful. Doubt never routes to new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doubt {
+    /// Flags are configured, but no document has been readable yet.
+    NoDocument,
+    /// The document has no flag `runtime-route`.
+    NoFlag,
+    /// The rule failed, or its answer names no variant.
+    Evaluation,
+    /// The variant's value is not the name of a route.
+    NotARoute,
+    /// The store gives no live query, which the new path needs.
+    NoLiveQuery,
+    /// The route needs the comparison of both paths, which this build does not have.
+    NoComparison,
+}
+
+impl Doubt {
+    /// What to do about it.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::NoDocument => "fix the flag document; the error that names its place was reported when it was read",
+            Self::NoFlag => "add a flag `runtime-route` with the variants legacy, shadow, live and registry",
+            Self::Evaluation => "look at the flag's targeting rule: it must answer with the name of one of its variants",
+            Self::NotARoute => "use the strings \"legacy\", \"shadow\", \"live\" and \"registry\" as values of the variants",
+            Self::NoLiveQuery => "call attach(store, { queryDb, Schema }) of runtime-bridge/livestore before the runtime starts",
+            Self::NoComparison => "use \"legacy\" or \"registry\"; shadow and live need the comparison of both paths",
+        }
+    }
+}
+
+/// What the router says of one notebook: a pure function of the flag set and the context.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    /// The notebook, which is the targeting key.
+    pub notebook: String,
+    /// The route to take.
+    pub route: Route,
+    /// Why.
+    pub reason: Reason,
+    /// The flag's variant, where it named one.
+    pub variant: Option<String>,
+    /// The notebook's position in the flag's 32-bit hash space, where a percentage may have used it.
+    pub bucket: Option<u32>,
+    /// The generation of the flag set.
+    pub generation: u64,
+    /// When a change to this route reaches a running session, if the flag says so.
+    pub boundary: Option<Boundary>,
+    /// How long a drain may take, in milliseconds, if the flag says so.
+    pub drain_ms: Option<u64>,
+}
+
+impl Decision {
+    /// The boundary in force: the flag's own, or `now` for a kill, `drain` on the way back, `next-session` on the way there.
+    pub fn effective_boundary(&self) -> Boundary {
+        match (self.reason, self.boundary, self.route.serving()) {
+            (Reason::Killed, ..) => Boundary::Now,
+            (_, Some(boundary), _) => boundary,
+            (_, None, Path::Legacy) => Boundary::Drain,
+            (_, None, Path::Registry) => Boundary::NextSession,
+        }
+    }
+
+    /// `legacy` for this reason, without asking the flags.
+    pub fn legacy(notebook: &str, generation: u64, reason: Reason) -> Self {
+        Self {
+            notebook: notebook.to_owned(),
+            route: Route::Legacy,
+            reason,
+            variant: None,
+            bucket: None,
+            generation,
+            boundary: None,
+            drain_ms: None,
+        }
+    }
+
+    /// The same question answered `legacy` for this reason.
+    #[must_use]
+    pub fn to_legacy(self, reason: Reason) -> Self {
+        Self { route: Route::Legacy, reason, ..self }
+    }
+}
+
+/// What a store and a runtime offer, which bounds the routes they can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ability {
+    /// The runtime's `doStart` and `doStop` are the built-in ones.
+    pub is_built_in: bool,
+    /// The store gives a live query.
+    pub has_live_query: bool,
+}
+
+/// Decides the route of a notebook. Total: whatever is doubtful is `legacy`, with the doubt as its reason.
+pub fn decide(snapshot: &Snapshot, is_configured: bool, context: &Context, ability: Ability) -> Decision {
+    let undecided = Decision::legacy(context.targeting_key(), snapshot.generation(), Reason::NotConfigured);
+    if !ability.is_built_in {
+        return undecided.to_legacy(Reason::HostSubclass);
+    }
+    if !is_configured {
+        return undecided;
+    }
+    let Some(set) = snapshot.set() else {
+        return undecided.to_legacy(Reason::Doubt(Doubt::NoDocument));
+    };
+    resolved(undecided, &set.resolve(ROUTE_FLAG, context), ability)
+}
+
+fn resolved(undecided: Decision, resolution: &Resolution<'_>, ability: Ability) -> Decision {
+    let decision = Decision {
+        variant: resolution.variant.map(str::to_owned),
+        bucket: resolution.bucket,
+        boundary: resolution.metadata.and_then(|metadata| metadata.boundary).map(Boundary::from),
+        drain_ms: resolution.metadata.and_then(|metadata| metadata.drain_ms),
+        ..undecided
+    };
+    let reason = match resolution.reason {
+        FlagReason::TargetingMatch => Reason::Targeting,
+        FlagReason::Default => Reason::Default,
+        FlagReason::Static => Reason::Static,
+        FlagReason::Disabled => return decision.to_legacy(Reason::Killed),
+        FlagReason::FlagNotFound => return decision.to_legacy(Reason::Doubt(Doubt::NoFlag)),
+        FlagReason::Error(_) => return decision.to_legacy(Reason::Doubt(Doubt::Evaluation)),
+    };
+    let Some(route) = resolution.value.and_then(|value| value.as_str()).and_then(Route::parse) else {
+        return decision.to_legacy(Reason::Doubt(Doubt::NotARoute));
+    };
+    match route {
+        Route::Shadow | Route::Live => decision.to_legacy(Reason::Doubt(Doubt::NoComparison)),
+        Route::Registry if !ability.has_live_query => decision.to_legacy(Reason::Doubt(Doubt::NoLiveQuery)),
+        Route::Legacy | Route::Registry => Decision { route, reason, ..decision },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flags::LiveFlags;
+
+    use super::*;
+
+    const ABLE: Ability = Ability { is_built_in: true, has_live_query: true };
+
+    fn document(value: &str) -> String {
+        format!(
+            r#"{{"flags":{{"runtime-route":{{"state":"ENABLED","variants":{{"v":{value}}},"defaultVariant":"v","targeting":{{}}}}}}}}"#
+        )
+    }
+
+    fn check(document: &str, ability: Ability, route: Route, reason: Reason) {
+        let live = LiveFlags::new();
+        live.apply(document, "test").unwrap();
+        let decision = decide(&live.load(), true, &Context::new("nb"), ability);
+        assert_eq!((decision.route, decision.reason), (route, reason), "{document}");
+    }
+
+    #[test]
+    fn only_the_exact_names_are_routes() {
+        check(&document(r#""registry""#), ABLE, Route::Registry, Reason::Static);
+        check(&document(r#""legacy""#), ABLE, Route::Legacy, Reason::Static);
+        for value in [r#""REGISTRY""#, r#""""#, "false", "0", "1e9", r#""registry ""#, r#"{"a":1}"#] {
+            check(&document(value), ABLE, Route::Legacy, Reason::Doubt(Doubt::NotARoute));
+        }
+    }
+
+    #[test]
+    fn a_disabled_flag_is_the_kill_switch() {
+        let killed = document(r#""registry""#).replace("ENABLED", "DISABLED");
+        check(&killed, ABLE, Route::Legacy, Reason::Killed);
+    }
+
+    #[test]
+    fn doubt_never_routes_to_new() {
+        let blind = Ability { has_live_query: false, ..ABLE };
+        let registry = document(r#""registry""#);
+        check(&registry, blind, Route::Legacy, Reason::Doubt(Doubt::NoLiveQuery));
+        check(r#"{"flags":{}}"#, ABLE, Route::Legacy, Reason::Doubt(Doubt::NoFlag));
+        check(&registry, Ability { is_built_in: false, ..ABLE }, Route::Legacy, Reason::HostSubclass);
+        let nothing = decide(&LiveFlags::new().load(), true, &Context::new("nb"), ABLE);
+        assert_eq!(nothing.reason, Reason::Doubt(Doubt::NoDocument));
+    }
+}

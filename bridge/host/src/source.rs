@@ -1,0 +1,463 @@
+//! Flags from a file: read once before the first decision, then followed.
+//!
+//! The directory is watched, not the file: a watched file is lost at the first atomic rename, and a Kubernetes volume swaps
+//! a link beside it. Its parent is watched too, for a directory that is swapped as a whole. Beneath both lies a slow poll,
+//! which finds whatever the operating system does not tell. Content is compared, so events may repeat and lie.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+use std::{error, fmt};
+
+use flags::{Applied, DocumentError, LiveFlags, MAX_DOCUMENT_BYTES};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+
+/// How often the file is read without being told to: rare enough to cost nothing, and the most that a change can be late on
+/// a file system without events, or after a directory has been recreated above the parent.
+pub const POLL: Duration = Duration::from_millis(250);
+
+/// How long bad content must stay the same before it is reported: a file written in place is bad for some milliseconds.
+/// Good content never waits.
+pub const SETTLE: Duration = Duration::from_millis(50);
+
+/// A file whose content [`LiveFlags`] follows, until this is dropped.
+///
+/// Its thread ends by itself within moments of the drop and is never waited for, so that neither keeps a process alive.
+#[derive(Debug)]
+pub struct FlagFile {
+    path: PathBuf,
+    signals: Sender<Signal>,
+}
+
+/// What became of the file. Each is told once, not again while it lasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceEvent {
+    /// New content is in force.
+    Loaded {
+        /// The file.
+        path: PathBuf,
+        /// The generation now in force.
+        generation: u64,
+    },
+    /// The file is back, after having been missing or bad, with the content that stayed in force all the while.
+    Restored {
+        /// The file.
+        path: PathBuf,
+        /// The generation in force.
+        generation: u64,
+    },
+    /// The file is there, but its content cannot be used. What was in force stays.
+    Rejected {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: SourceError,
+    },
+    /// There is no file. What was in force stays.
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The operating system does not tell of changes, so they are only seen by the poll, up to [`POLL`] late; where
+    /// `stopped`, not at all.
+    Unwatched {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's own words.
+        reason: String,
+        /// Whether the poll is missing too, because no thread could be started.
+        stopped: bool,
+    },
+}
+
+/// Why the content of a flag file cannot be used.
+///
+/// Displays as `/etc/flags.json:4:16: flags.a.state: unknown state`, value last; [`SourceError::hint`] is apart from it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// It is no valid flag document.
+    #[error("{}:{}:{}: {}: {}", path.display(), error.place.line, error.place.column, json_path(error), error.cause)]
+    Document {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it, and where.
+        error: DocumentError,
+    },
+    /// It is not UTF-8.
+    #[error("{}: not UTF-8 from byte `{valid_up_to}` on", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// The number of bytes before the first that is not UTF-8.
+        valid_up_to: usize,
+    },
+    /// It cannot be read.
+    #[error("{}: cannot be read: `{reason}`", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's own words.
+        reason: String,
+    },
+}
+
+impl SourceError {
+    /// The cause as a stable name in capitals; for a document that of its [`DocumentError`].
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Document { error, .. } => error.code(),
+            Self::NotText { .. } => "NOT_TEXT",
+            Self::Unreadable { .. } => "UNREADABLE",
+        }
+    }
+
+    /// What to do about it, as one imperative sentence.
+    pub fn hint(&self) -> &str {
+        match self {
+            Self::Document { error, .. } => error.hint(),
+            Self::NotText { .. } => "save the file as UTF-8",
+            Self::Unreadable { .. } => "make the path a regular file that this process may read",
+        }
+    }
+}
+
+fn json_path(error: &DocumentError) -> &str {
+    if error.place.path.is_empty() { "document" } else { &error.place.path }
+}
+
+impl SourceEvent {
+    /// What to do about it, where something should be done.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Loaded { .. } | Self::Restored { .. } => None,
+            Self::Rejected { error, .. } => Some(error.hint()),
+            Self::Missing { .. } => Some("create the file; until then the flags in force stay, or there are none"),
+            Self::Unwatched { stopped: true, .. } => Some("free threads and open the file again; changes are not seen"),
+            Self::Unwatched { stopped: false, .. } => {
+                Some("raise the limit of watches (on Linux fs.inotify.max_user_instances); changes are seen by polling")
+            }
+        }
+    }
+}
+
+impl fmt::Display for SourceEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loaded { path, generation } => write!(f, "{}: in force as generation {generation}", path.display()),
+            Self::Restored { path, generation } => write!(f, "{}: good again, generation {generation}", path.display()),
+            Self::Rejected { error, .. } => write!(f, "{error}"),
+            Self::Missing { path } => write!(f, "{}: no such flag file", path.display()),
+            Self::Unwatched { path, reason, .. } => write!(f, "{}: cannot be watched: `{reason}`", path.display()),
+        }?;
+        self.hint().map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
+    }
+}
+
+impl FlagFile {
+    /// Reads the file, applies it to `live`, and follows it from then on.
+    ///
+    /// Whatever is found at first, an event says so before this returns: on the caller's thread, later ones on the thread of
+    /// the source. A missing or bad file is no reason to fail; `live` then stays as it is until the file is good.
+    pub fn open(path: impl AsRef<Path>, live: Arc<LiveFlags>, on_event: impl Fn(SourceEvent) + Send + 'static) -> Self {
+        Self::polling(path.as_ref(), live, POLL, on_event)
+    }
+
+    fn polling(
+        path: &Path,
+        live: Arc<LiveFlags>,
+        poll: Duration,
+        on_event: impl Fn(SourceEvent) + Send + 'static,
+    ) -> Self {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let (signals, received) = mpsc::channel();
+        let mut follower = Follower::new(path.clone(), live, poll, on_event);
+        follower.look(Instant::now());
+        follower.tell_trouble();
+        follower.start(signals.clone(), received);
+        Self { path, signals }
+    }
+
+    /// The absolute path of the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for FlagFile {
+    fn drop(&mut self) {
+        // The thread may have ended before; then there is nobody left to tell.
+        let _ = self.signals.send(Signal::Stop);
+    }
+}
+
+/// Why the thread wakes up before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signal {
+    /// Something happened in the directory.
+    Content,
+    /// Something happened to the directory itself: its watch may be dead.
+    Directory,
+    /// The source was dropped.
+    Stop,
+}
+
+/// What a look at the file finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Found {
+    Text(String),
+    NotText { valid_up_to: usize },
+    Unreadable { reason: String },
+    Missing,
+}
+
+/// Reads the file when told to and decides what to apply and what to tell. Time is an argument.
+struct Follower<F> {
+    path: PathBuf,
+    live: Arc<LiveFlags>,
+    poll: Duration,
+    on_event: F,
+    /// What the last look found.
+    found: Option<Found>,
+    /// The trouble the last look found, and since when: told once it has lasted for [`SETTLE`].
+    unsettled: Option<(SourceEvent, Instant)>,
+    /// What was found when trouble was told last, until the file is good again.
+    told: Option<Found>,
+}
+
+impl<F: Fn(SourceEvent) + Send + 'static> Follower<F> {
+    fn new(path: PathBuf, live: Arc<LiveFlags>, poll: Duration, on_event: F) -> Self {
+        Self { path, live, poll, on_event, found: None, unsettled: None, told: None }
+    }
+
+    /// Reads the file. New good content takes effect at once, trouble has to last.
+    fn look(&mut self, now: Instant) {
+        let found = Found::at(&self.path);
+        if self.found.as_ref() != Some(&found) {
+            self.unsettled = self.consider(&found).map(|trouble| (trouble, now));
+            self.found = Some(found);
+        }
+        if self.unsettled.as_ref().is_some_and(|(_, since)| now.duration_since(*since) >= SETTLE) {
+            self.tell_trouble();
+        }
+    }
+
+    /// Applies what was found, or says what is wrong with it.
+    fn consider(&mut self, found: &Found) -> Option<SourceEvent> {
+        let path = || self.path.clone();
+        let error = match found {
+            Found::Missing => return Some(SourceEvent::Missing { path: path() }),
+            Found::NotText { valid_up_to } => SourceError::NotText { path: path(), valid_up_to: *valid_up_to },
+            Found::Unreadable { reason } => SourceError::Unreadable { path: path(), reason: reason.clone() },
+            Found::Text(text) => match self.live.apply(text, &self.path.to_string_lossy()) {
+                Err(error) => SourceError::Document { path: path(), error },
+                Ok(applied) => {
+                    self.tell_good(applied);
+                    return None;
+                }
+            },
+        };
+        Some(SourceEvent::Rejected { path: path(), error })
+    }
+
+    fn tell_good(&mut self, Applied { generation, changed }: Applied) {
+        let path = self.path.clone();
+        let restored = self.told.take().is_some();
+        match (changed, restored) {
+            (true, _) => (self.on_event)(SourceEvent::Loaded { path, generation }),
+            (false, true) => (self.on_event)(SourceEvent::Restored { path, generation }),
+            // The first look at content that another source has put in force already.
+            (false, false) if self.found.is_none() => (self.on_event)(SourceEvent::Loaded { path, generation }),
+            (false, false) => {}
+        }
+    }
+
+    /// Tells the trouble found last, unless it was told last too: in between there may have been half of a file.
+    fn tell_trouble(&mut self) {
+        let Some((trouble, _)) = self.unsettled.take() else { return };
+        if self.told != self.found {
+            self.told.clone_from(&self.found);
+            (self.on_event)(trouble);
+        }
+    }
+
+    fn start(self, signals: Sender<Signal>, received: Receiver<Signal>) {
+        let (hand_over, taken) = mpsc::channel::<Self>();
+        let run = move || {
+            if let Ok(follower) = taken.recv() {
+                follower.run(signals, &received);
+            }
+        };
+        match thread::Builder::new().name("flag-file".to_owned()).spawn(run) {
+            // Cannot fail: the thread waits for it.
+            Ok(_) => drop(hand_over.send(self)),
+            Err(error) => self.tell_unwatched(&error, true),
+        }
+    }
+
+    fn run(mut self, signals: Sender<Signal>, received: &Receiver<Signal>) {
+        let mut watches = Watches::new(&self.path, signals).inspect_err(|error| self.tell_unwatched(error, false)).ok();
+        loop {
+            if let Some(Err(error)) = watches.as_mut().map(Watches::arm) {
+                self.tell_unwatched(&error, false);
+                watches = None;
+            }
+            // After arming, so that what came before the watch is seen as well.
+            self.look(Instant::now());
+            match next(received, self.patience()) {
+                Some(Signal::Stop) => return,
+                Some(Signal::Directory) => watches.iter_mut().for_each(Watches::disarm),
+                Some(Signal::Content) | None => {}
+            }
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        match &self.unsettled {
+            Some((_, since)) => SETTLE.saturating_sub(since.elapsed()),
+            None => self.poll,
+        }
+    }
+
+    fn tell_unwatched(&self, error: &dyn error::Error, stopped: bool) {
+        let reason = error.to_string();
+        (self.on_event)(SourceEvent::Unwatched { path: self.path.clone(), reason, stopped });
+    }
+}
+
+/// The most urgent of the signals that are there, after waiting for one; `None` if none came.
+fn next(received: &Receiver<Signal>, patience: Duration) -> Option<Signal> {
+    let first = match received.recv_timeout(patience) {
+        Ok(signal) => signal,
+        Err(RecvTimeoutError::Timeout) => return None,
+        Err(RecvTimeoutError::Disconnected) => return Some(Signal::Stop),
+    };
+    let urgency = |signal: &Signal| match signal {
+        Signal::Content => 0,
+        Signal::Directory => 1,
+        Signal::Stop => 2,
+    };
+    received.try_iter().chain([first]).max_by_key(urgency)
+}
+
+impl Found {
+    fn at(path: &Path) -> Self {
+        match read(path) {
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => Self::Text(text),
+                Err(error) => Self::NotText { valid_up_to: error.utf8_error().valid_up_to() },
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::Missing,
+            Err(error) => Self::Unreadable { reason: error.to_string() },
+        }
+    }
+}
+
+/// The bytes of the file, cut one byte after the largest document that flags would read.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // Opening a pipe would wait for its other end.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_DOCUMENT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The watches on the directory of the file and on the directory above it.
+struct Watches {
+    watcher: RecommendedWatcher,
+    directory: PathBuf,
+    armed: Vec<(PathBuf, Option<Identity>)>,
+}
+
+/// Tells a directory from another that has taken its name.
+type Identity = (u64, u64);
+
+impl Watches {
+    fn new(path: &Path, signals: Sender<Signal>) -> notify::Result<Self> {
+        let directory = path.parent().unwrap_or(path).to_owned();
+        // From the top down: a directory that appears while its parent is being armed is then found when its turn comes.
+        let above = directory.parent().map(Path::to_owned);
+        let armed = above.into_iter().chain([directory.clone()]).map(|watched| (watched, None)).collect();
+        let around = directory.clone();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if let Some(signal) = signal(event, &around) {
+                // The thread may have ended before; then there is nobody left to tell.
+                let _ = signals.send(signal);
+            }
+        })?;
+        Ok(Self { watcher, directory, armed })
+    }
+
+    /// Watches the directories that are there and not watched yet, or are others than before.
+    fn arm(&mut self) -> notify::Result<()> {
+        for (directory, armed) in &mut self.armed {
+            let there = identity(directory);
+            if *armed == there {
+                continue;
+            }
+            // Fails where the watch has died with its directory, which is as good.
+            let _ = self.watcher.unwatch(directory);
+            *armed = there;
+            if there.is_none() {
+                continue;
+            }
+            match self.watcher.watch(directory, RecursiveMode::NonRecursive) {
+                Err(error) if is_gone(&error) => *armed = None,
+                // The directory above may belong to others; without it the poll sees a swap.
+                Err(error) if *directory == self.directory => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn disarm(&mut self) {
+        for (_, armed) in &mut self.armed {
+            *armed = None;
+        }
+    }
+}
+
+fn is_gone(error: &notify::Error) -> bool {
+    match &error.kind {
+        notify::ErrorKind::PathNotFound | notify::ErrorKind::WatchNotFound => true,
+        notify::ErrorKind::Io(error) => error.kind() == io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
+#[cfg(unix)]
+fn identity(directory: &Path) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = fs::metadata(directory).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(directory: &Path) -> Option<Identity> {
+    fs::metadata(directory).ok().map(|_| (0, 0))
+}
+
+/// What an event means to the file in `directory`: nothing, if it is about a neighbour of the directory.
+fn signal(event: notify::Result<notify::Event>, directory: &Path) -> Option<Signal> {
+    use notify::event::{AccessKind, AccessMode};
+    let Ok(event) = event else { return Some(Signal::Directory) };
+    let reading = matches!(event.kind, EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write));
+    if reading {
+        // Our own, for one: answering it would never end.
+        return None;
+    }
+    if event.need_rescan() || event.paths.iter().any(|path| path == directory || directory.starts_with(path)) {
+        return Some(Signal::Directory);
+    }
+    let inside = event.paths.iter().any(|path| path.parent() == Some(directory));
+    inside.then_some(Signal::Content)
+}
+
+#[cfg(test)]
+mod tests;

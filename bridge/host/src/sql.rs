@@ -1,0 +1,74 @@
+//! The reads of [`registry::Query`] as SQL over the notebook's tables, for stores that speak it.
+//!
+//! Each statement yields one row with one column, `value`: the answer as JSON, so that an owner can hand it back untouched.
+
+use registry::Query;
+use serde::Serialize;
+
+/// A statement and what it answers with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Statement {
+    /// The text; its only bind parameter, if any, is `?`.
+    pub query: &'static str,
+    /// The value of that parameter.
+    pub bind_values: Vec<String>,
+    /// The [`registry::Reply`] that the JSON is.
+    pub reply: &'static str,
+}
+
+const ACTIVE_SESSIONS: &str = "SELECT json_group_array(sessionId) AS value FROM \
+    (SELECT sessionId FROM runtimeSessions WHERE isActive = 1 ORDER BY rowid)";
+
+const CELL_SOURCES: &str = "SELECT json_group_object(id, source) AS value FROM cells \
+    WHERE id IN (SELECT json_each.value FROM json_each(?))";
+
+/// Reads queue rows with this condition and order.
+macro_rules! entries {
+    ($rest:literal) => {
+        concat!(
+            "SELECT json_group_array(json_object('id', id, 'cellId', cellId, 'executionCount', executionCount, ",
+            "'status', status, 'assignedRuntimeSession', assignedRuntimeSession)) AS value FROM ",
+            "(SELECT * FROM executionQueue WHERE ",
+            $rest,
+            ")"
+        )
+    };
+}
+
+const PENDING_BY_ID: &str = entries!("status = 'pending' ORDER BY id");
+const ASSIGNED_TO: &str = entries!("status = 'assigned' AND assignedRuntimeSession = ? ORDER BY id");
+const OPEN_ENTRIES: &str = entries!("status IN ('pending', 'assigned', 'executing') ORDER BY rowid");
+const ENTRIES: &str = entries!("id IN (SELECT json_each.value FROM json_each(?)) ORDER BY rowid");
+
+/// What an owner with live queries watches while the registry serves: the entries that wait or were cancelled, in request
+/// order, and the active sessions in table order. A row's `kind` is `entry` or `session`.
+pub const WATCH: &str = "SELECT * FROM (SELECT 'entry' AS kind, id, cellId, executionCount, status, assignedRuntimeSession \
+    FROM executionQueue WHERE status IN ('pending', 'assigned', 'cancelled') ORDER BY rowid) \
+    UNION ALL SELECT * FROM (SELECT 'session', sessionId, NULL, NULL, NULL, NULL FROM runtimeSessions \
+    WHERE isActive = 1 ORDER BY rowid)";
+
+/// The tables that [`WATCH`] reads.
+pub const WATCHED_TABLES: &[&str] = &["executionQueue", "runtimeSessions"];
+
+/// The statement that answers a query.
+pub fn statement(query: &Query) -> Statement {
+    let (text, bind_values, reply) = match query {
+        Query::ActiveSessions => (ACTIVE_SESSIONS, vec![], "sessions"),
+        Query::PendingById => (PENDING_BY_ID, vec![], "entries"),
+        Query::AssignedTo(session) => (ASSIGNED_TO, vec![session.to_string()], "entries"),
+        Query::OpenEntries => (OPEN_ENTRIES, vec![], "entries"),
+        Query::Entries(ids) => (ENTRIES, vec![json_list(ids.iter().map(registry::QueueId::as_str))], "entries"),
+        Query::CellSources(ids) => (CELL_SOURCES, vec![json_list(ids.iter().map(registry::CellId::as_str))], "sources"),
+    };
+    Statement { query: text, bind_values, reply }
+}
+
+fn json_list<'a>(ids: impl Iterator<Item = &'a str>) -> String {
+    serde_json::Value::from_iter(ids).to_string()
+}
+
+/// Writes a query as its statement.
+pub(crate) fn serialize<S: serde::Serializer>(query: &Query, serializer: S) -> Result<S::Ok, S::Error> {
+    statement(query).serialize(serializer)
+}

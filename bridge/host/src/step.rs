@@ -1,0 +1,289 @@
+//! The one step function of a notebook.
+//!
+//! Whoever owns the notebook's store steps it, from one thread: the JavaScript thread for a LiveStore store, a tokio task for
+//! the other stores, the simulator in tests. An owner hands in an [`Input`] with the time, performs the [`Effect`]s in order,
+//! and answers those that carry a ticket before it goes on to the next; what an answer brings is performed first.
+
+mod flip;
+mod paths;
+mod protocol;
+mod seat;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bridge_core::{Ability, Decision, Diagnostic, Gate, GateCounts, Ledger, Level, Mode, Pass, Path, Reason, Standing, Tally, Token,
+    Verdict, decide,
+};
+use flags::{Context, LiveFlags};
+use legacy_compat::CallId;
+use registry::{Answer, Event, IdSource, NotebookId, Now, QueueId, Reply, RuntimeType, SessionId, Ticket, TimerId};
+use serde::Serialize;
+
+use legacy_compat::Hook;
+pub use protocol::{Effect, Input, Method, RuntimeKey, SessionIds};
+use seat::Seat;
+
+/// A notebook as its owner steps it: the seats of its runtimes, the ledger of its executions, the gate on its commits.
+pub struct Notebook {
+    id: NotebookId,
+    flags: Arc<LiveFlags>,
+    generation_seen: u64,
+    ledger: Ledger,
+    gate: Gate,
+    token: Token,
+    seats: BTreeMap<RuntimeKey, Seat>,
+    asked: BTreeMap<Ticket, Asked>,
+    next_ticket: u32,
+    timers: BTreeMap<TimerId, (RuntimeKey, TimerId)>,
+    next_timer: u32,
+    is_watching: bool,
+    ids: IdSource,
+    effects: Vec<Effect>,
+}
+
+/// What a ticket was given out for.
+#[derive(Debug)]
+struct Asked {
+    by: Asker,
+    /// The ledger's rows as they were before this commit, put back should it fail.
+    undo: Vec<(QueueId, Standing)>,
+}
+
+/// Who waits for an answer.
+#[derive(Debug)]
+enum Asker {
+    Legacy(RuntimeKey, Ticket),
+    Agent(RuntimeKey, Ticket),
+    /// The announcement of a flipped session.
+    Flip(RuntimeKey),
+    /// `executeCode` on the registry path.
+    Code(CallId),
+}
+
+/// What an operator sees of a notebook.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The notebook.
+    pub notebook: NotebookId,
+    /// The lease of each runtime that has a session.
+    pub leases: Vec<bridge_core::Lease>,
+    /// Whether the gate acts on what it sees.
+    pub gate: Mode,
+    /// What the gate has seen.
+    pub gate_counts: GateCounts,
+    /// The executions by standing.
+    pub executions: Tally,
+}
+
+impl Notebook {
+    /// A notebook without sessions. `seed` comes from the operating system's randomness; `flags` is shared by all notebooks.
+    pub fn new(id: NotebookId, flags: Arc<LiveFlags>, seed: [u8; 32]) -> Self {
+        Self {
+            id,
+            generation_seen: flags.generation(),
+            flags,
+            ledger: Ledger::default(),
+            gate: Gate::default(),
+            token: Token::default(),
+            seats: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            next_ticket: 0,
+            timers: BTreeMap::new(),
+            next_timer: 0,
+            is_watching: false,
+            ids: IdSource::new(seed),
+            effects: Vec::new(),
+        }
+    }
+
+    /// The notebook's id, which is the key of its flags.
+    pub fn id(&self) -> &NotebookId {
+        &self.id
+    }
+
+    /// What an operator sees.
+    pub fn status(&self) -> Status {
+        Status {
+            notebook: self.id.clone(),
+            leases: self.seats.values().filter_map(|seat| seat.lease.clone()).collect(),
+            gate: self.gate.mode(),
+            gate_counts: self.gate.counts(),
+            executions: self.ledger.tally(),
+        }
+    }
+
+    /// Takes one input and gives the effects to perform, in order.
+    pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        self.notice_flags(now);
+        match input {
+            Input::Admit { runtime, attributes, ability } => self.on_admit(now, runtime, attributes, ability),
+            Input::Call { runtime, call, method } => self.on_call(now, runtime, call, method),
+            Input::Queued { entries } => self.on_queued(now, &entries),
+            Input::ActiveSessions { sessions } => self.on_active_sessions(now, &sessions),
+            Input::Answer { ticket, answer } => self.on_answer(now, ticket, answer),
+            Input::Timer { timer } => self.on_timer(now, timer),
+            Input::FlagsChanged => {}
+            Input::Forget { runtime } => self.on_forget(now, runtime),
+        }
+        self.flip_what_is_due(now);
+        self.watch_as_needed();
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Decides the route of a session that is about to start, and names it on the registry path.
+    fn on_admit(&mut self, now: Now, runtime: RuntimeKey, attributes: serde_json::Map<String, serde_json::Value>, ability: Ability) {
+        let context = attributes.into_iter().fold(Context::new(self.id.as_str()), |context, (name, value)| context.with(name, value));
+        let decision = self.decide(now, &context, ability);
+        self.report(&decision);
+        let ids = (decision.route.serving() == Path::Registry).then(|| self.registry_ids(now));
+        if decision.route.serving() == Path::Registry {
+            self.gate.enforce();
+        }
+        let seat = self.seat(runtime);
+        seat.admitted = Some(seat::Admission { decision: decision.clone(), context, ability });
+        self.effects.push(Effect::Admitted { runtime, ids, decision });
+    }
+
+    fn decide(&self, now: Now, context: &Context, ability: Ability) -> Decision {
+        let is_configured = self.flags.is_expected();
+        decide(&self.flags.load(), is_configured, &context.clone().at(now.wall_ms), ability)
+    }
+
+    fn registry_ids(&mut self, now: Now) -> SessionIds {
+        let runtime_type = RuntimeType::html();
+        let runtime_id = registry::RuntimeId::for_agent(&mut self.ids);
+        let session_id = SessionId::for_agent(&runtime_type.name, &runtime_id, now, &mut self.ids);
+        SessionIds { runtime_id, session_id }
+    }
+
+    fn on_queued(&mut self, now: Now, entries: &[registry::QueueEntry]) {
+        self.observe(entries);
+        for runtime in self.seats_on(Path::Registry) {
+            self.step_agent(now, runtime, registry::Input::Queued(entries.to_vec()));
+        }
+    }
+
+    fn on_active_sessions(&mut self, now: Now, sessions: &[SessionId]) {
+        for runtime in self.seats_on(Path::Registry) {
+            self.step_agent(now, runtime, registry::Input::ActiveSessions(sessions.to_vec()));
+        }
+    }
+
+    fn on_answer(&mut self, now: Now, ticket: Ticket, answer: Answer) {
+        let Some(asked) = self.asked.remove(&ticket) else { return };
+        match &answer {
+            Ok(Reply::Entries(entries)) => self.observe(entries),
+            Ok(_) => {}
+            Err(_) => asked.undo.into_iter().for_each(|(id, standing)| self.ledger.restore(&id, standing)),
+        }
+        match asked.by {
+            Asker::Legacy(runtime, ticket) => self.step_legacy(now, runtime, legacy_compat::HtmlInput::Answer(ticket, answer)),
+            Asker::Agent(runtime, ticket) => self.step_agent(now, runtime, registry::Input::Answer(ticket, answer)),
+            Asker::Flip(runtime) => self.flip_announced(now, runtime, answer),
+            Asker::Code(call) => self.effects.push(Effect::Settle { call, outcome: answer.map(drop) }),
+        }
+    }
+
+    fn on_timer(&mut self, now: Now, timer: TimerId) {
+        if let Some((runtime, inner)) = self.timers.get(&timer).copied() {
+            self.step_legacy(now, runtime, legacy_compat::HtmlInput::Timer(inner));
+        }
+    }
+
+    /// The host let go of a runtime object without stopping it: its session ends for us, and nothing is committed for it.
+    fn on_forget(&mut self, now: Now, runtime: RuntimeKey) {
+        if self.seats.contains_key(&runtime) {
+            self.step_legacy(now, runtime, legacy_compat::HtmlInput::Release);
+            self.step_agent(now, runtime, registry::Input::Release);
+            self.seats.remove(&runtime);
+        }
+    }
+
+    /// Passes events through the gate and asks for what is left of them to be committed, in one commit.
+    fn commit(&mut self, by: Asker, path: Path, token: Token, events: Vec<Event>) {
+        let pass = Pass { path, token, is_current: token == self.token };
+        let mut undo = Vec::new();
+        let mut passed = Vec::with_capacity(events.len());
+        for event in events {
+            if let Some(id) = event.queue_id() {
+                undo.push((id.clone(), self.ledger.remember(id)));
+            }
+            match self.gate.judge(&mut self.ledger, pass, &event) {
+                Verdict::Pass => passed.push(event),
+                Verdict::Drop(refusal) => {
+                    tracing::warn!(notebook = %self.id, event = event.name(), ?refusal, "the gate dropped an event");
+                }
+            }
+        }
+        // The first remembered standing of an entry is the one to go back to.
+        undo.reverse();
+        let ticket = self.ask(Asked { by, undo });
+        self.effects.push(match passed.is_empty() {
+            true => Effect::Continue { ticket },
+            false => Effect::Commit { ticket, path, events: passed },
+        });
+    }
+
+    fn ask(&mut self, asked: Asked) -> Ticket {
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        self.asked.insert(ticket, asked);
+        ticket
+    }
+
+    /// A hook whose answer nobody waits for.
+    fn call_hook(&mut self, runtime: RuntimeKey, hook: Hook) {
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        self.effects.push(Effect::Hook { ticket, runtime, hook });
+    }
+
+    fn observe(&mut self, entries: &[registry::QueueEntry]) {
+        let ours: Vec<&SessionId> =
+            self.seats.values().filter_map(|seat| seat.lease.as_ref()).map(|lease| &lease.session_id).collect();
+        for entry in entries {
+            self.ledger.observe(entry, |session| ours.contains(&session));
+        }
+    }
+
+    fn seats_on(&self, path: Path) -> Vec<RuntimeKey> {
+        let on_path = |seat: &Seat| seat.lease.as_ref().is_some_and(|lease| lease.path == path);
+        self.seats.iter().filter(|(_, seat)| on_path(seat)).map(|(runtime, _)| *runtime).collect()
+    }
+
+    fn seat(&mut self, runtime: RuntimeKey) -> &mut Seat {
+        let ids = &mut self.ids;
+        self.seats.entry(runtime).or_insert_with(|| Seat::new(ids.split(), ids.split()))
+    }
+
+    /// The live query runs while the registry serves, and only then.
+    fn watch_as_needed(&mut self) {
+        let is_needed = !self.seats_on(Path::Registry).is_empty();
+        if is_needed != self.is_watching {
+            self.is_watching = is_needed;
+            self.effects.push(if is_needed { Effect::Watch } else { Effect::Unwatch });
+        }
+    }
+
+    /// Says aloud why a notebook stays on the old path although somebody may have meant otherwise.
+    fn report(&mut self, decision: &Decision) {
+        let (level, code, message, help) = match decision.reason {
+            Reason::Doubt(doubt) => (
+                Level::Error,
+                "ROUTE_IN_DOUBT",
+                format!("notebook `{}` is served by the old path: {doubt:?}", self.id),
+                doubt.help().to_owned(),
+            ),
+            Reason::NotConfigured => (
+                Level::Info,
+                "FLAGS_NOT_CONFIGURED",
+                "no flags are configured: every notebook is served by the old path".to_owned(),
+                "call configure({ flags: FILE }) or set RUNTIME_BRIDGE_FLAGS".to_owned(),
+            ),
+            _ => return,
+        };
+        self.effects.push(Effect::Diagnostic { diagnostic: Diagnostic { level, code, message, help } });
+    }
+}

@@ -1,0 +1,231 @@
+//! The two paths of a seat: their calls, and their effects in the notebook's words.
+
+use bridge_core::{Decision, Diagnostic, Lease, Level, Path, Reason};
+use legacy_compat::{CallId, Effect as LegacyEffect, Hook, HtmlInput};
+use registry::{
+    CellId, Effect as AgentEffect, Failure, Now, Output, Phase, QueueId, Reply, RuntimeType, SessionIdentity, TerminationReason,
+    TimerId,
+};
+
+use super::{Asked, Asker, Effect, Method, Notebook, RuntimeKey};
+
+impl Notebook {
+    pub(super) fn on_call(&mut self, now: Now, runtime: RuntimeKey, call: CallId, method: Method) {
+        let path = self.seat(runtime).lease.as_ref().map(|lease| lease.path);
+        match (method, path) {
+            (Method::Start { ids, capabilities }, _) => {
+                self.seat(runtime).capabilities = capabilities.clone();
+                self.start(now, runtime, call, SessionIdentity {
+                    runtime_id: ids.runtime_id,
+                    session_id: ids.session_id,
+                    capabilities,
+                });
+            }
+            (Method::Stop, Some(Path::Registry)) => {
+                self.seat(runtime).stopping = Some(call);
+                self.step_agent(now, runtime, registry::Input::Stop(TerminationReason::Shutdown));
+            }
+            (Method::Stop, _) => self.step_legacy(now, runtime, HtmlInput::Stop(call)),
+            (Method::ExecuteCode { cell_id, code }, Some(Path::Registry)) => self.execute_code(runtime, call, cell_id, &code),
+            (Method::ExecuteCode { cell_id, code }, _) => {
+                self.step_legacy(now, runtime, HtmlInput::ExecuteCode(call, cell_id, code));
+            }
+        }
+    }
+
+    /// Starts a session on the path it was admitted to; a session that nobody admitted is the old path's.
+    fn start(&mut self, now: Now, runtime: RuntimeKey, call: CallId, identity: SessionIdentity) {
+        self.token = self.token.raised();
+        let token = self.token;
+        let notebook = self.id.to_string();
+        let generation = self.flags.generation();
+        let seat = self.seat(runtime);
+        let decision = match &seat.admitted {
+            Some(admission) => admission.decision.clone(),
+            None => Decision::legacy(&notebook, generation, Reason::HostSubclass),
+        };
+        let path = decision.route.serving();
+        seat.flip = None;
+        seat.lease = Some(Lease {
+            path,
+            token,
+            runtime_id: identity.runtime_id.clone(),
+            session_id: identity.session_id.clone(),
+            decision,
+        });
+        match path {
+            Path::Legacy => {
+                seat.legacy_token = token;
+                self.step_legacy(now, runtime, HtmlInput::Start(call, identity));
+            }
+            Path::Registry => {
+                seat.agent_token = token;
+                seat.starting = Some(call);
+                let identity = SessionIdentity { capabilities: RuntimeType::html().capabilities, ..identity };
+                self.step_agent(now, runtime, registry::Input::Start(identity));
+            }
+        }
+        self.release_others(now, runtime);
+    }
+
+    /// A new session displaces those of the notebook's other seats. The old system let them go on; once the notebook has left
+    /// it, they are told.
+    fn release_others(&mut self, now: Now, newcomer: RuntimeKey) {
+        if self.gate.mode() == bridge_core::Mode::Observe {
+            return;
+        }
+        let others: Vec<RuntimeKey> =
+            self.seats.iter().filter(|(key, seat)| **key != newcomer && seat.lease.is_some()).map(|(key, _)| *key).collect();
+        for runtime in others {
+            self.displaced(now, runtime);
+        }
+    }
+
+    /// The session is over without a termination of ours; the runtime object is stopped, so that its host sees it.
+    fn displaced(&mut self, now: Now, runtime: RuntimeKey) {
+        self.seat(runtime).lease = None;
+        self.step_legacy(now, runtime, HtmlInput::Release);
+        self.step_agent(now, runtime, registry::Input::Release);
+        self.call_hook(runtime, Hook::Stop);
+    }
+
+    /// `executeCode` outside the queue: the output alone, in place of what the cell showed.
+    fn execute_code(&mut self, runtime: RuntimeKey, call: CallId, cell_id: CellId, code: &str) {
+        let seat = self.seat(runtime);
+        let token = seat.agent_token;
+        let Some(lease) = seat.lease.as_ref() else { return };
+        let runtime_id = lease.runtime_id.clone();
+        let events = Output::html(code).events(&cell_id, 1, &runtime_id, &mut self.ids).into();
+        self.commit(Asker::Code(call), Path::Registry, token, events);
+    }
+
+    pub(super) fn step_legacy(&mut self, now: Now, runtime: RuntimeKey, input: HtmlInput) {
+        let Some(seat) = self.seats.get_mut(&runtime) else { return };
+        for effect in seat.legacy.handle(now, input) {
+            self.take_legacy(runtime, effect);
+        }
+    }
+
+    fn take_legacy(&mut self, runtime: RuntimeKey, effect: LegacyEffect) {
+        let asker = |ticket| Asked { by: Asker::Legacy(runtime, ticket), undo: Vec::new() };
+        let effect = match effect {
+            LegacyEffect::Commit(ticket, event) => {
+                let token = self.seat(runtime).legacy_token;
+                return self.commit(Asker::Legacy(runtime, ticket), Path::Legacy, token, vec![event]);
+            }
+            LegacyEffect::Query(ticket, query) => Effect::Query { ticket: self.ask(asker(ticket)), query },
+            LegacyEffect::Hook(ticket, hook) => {
+                Effect::Hook { ticket: self.ask(asker(ticket)), runtime, hook }
+            }
+            LegacyEffect::Continue(ticket) => Effect::Continue { ticket: self.ask(asker(ticket)) },
+            LegacyEffect::Fail(ticket, failure) => Effect::Fail { ticket: self.ask(asker(ticket)), failure },
+            LegacyEffect::SetInterval(timer, every_ms) => {
+                self.next_timer += 1;
+                let outer = TimerId(self.next_timer);
+                self.timers.insert(outer, (runtime, timer));
+                Effect::SetInterval { timer: outer, every_ms }
+            }
+            LegacyEffect::ClearInterval(timer) => {
+                let Some(outer) = self.outer_timer(runtime, timer) else { return };
+                self.timers.remove(&outer);
+                Effect::ClearInterval { timer: outer }
+            }
+            LegacyEffect::Settle(call, outcome) => {
+                self.legacy_settled(runtime);
+                Effect::Settle { call, outcome }
+            }
+            // The lifecycle of a runtime object is stepped by itself, never by its notebook.
+            LegacyEffect::StateCallback(_) | LegacyEffect::Sleep(..) => return,
+        };
+        self.effects.push(effect);
+    }
+
+    /// A session that the old path has ended, or could not start, has no lease any more.
+    fn legacy_settled(&mut self, runtime: RuntimeKey) {
+        let seat = self.seat(runtime);
+        let is_served_here = seat.lease.as_ref().is_some_and(|lease| lease.path == Path::Legacy);
+        if is_served_here && !seat.legacy.has_session() {
+            seat.lease = None;
+        }
+    }
+
+    fn outer_timer(&self, runtime: RuntimeKey, timer: TimerId) -> Option<TimerId> {
+        self.timers.iter().find(|(_, inner)| **inner == (runtime, timer)).map(|(outer, _)| *outer)
+    }
+
+    pub(super) fn step_agent(&mut self, now: Now, runtime: RuntimeKey, input: registry::Input) {
+        let Some(seat) = self.seats.get_mut(&runtime) else { return };
+        for effect in seat.agent.handle(now, input) {
+            self.take_agent(now, runtime, effect);
+        }
+    }
+
+    fn take_agent(&mut self, now: Now, runtime: RuntimeKey, effect: AgentEffect) {
+        match effect {
+            AgentEffect::Claim { ticket, entries } => {
+                let granted = self.claim(runtime, entries);
+                self.step_agent(now, runtime, registry::Input::Answer(ticket, Ok(Reply::Claimed(granted))));
+            }
+            AgentEffect::Commit { ticket, events } => {
+                let token = self.seat(runtime).agent_token;
+                self.commit(Asker::Agent(runtime, ticket), Path::Registry, token, events);
+            }
+            AgentEffect::Query { ticket, query } => {
+                let ticket = self.ask(Asked { by: Asker::Agent(runtime, ticket), undo: Vec::new() });
+                self.effects.push(Effect::Query { ticket, query });
+            }
+            AgentEffect::Phase(phase) => self.on_phase(now, runtime, phase),
+        }
+    }
+
+    fn claim(&mut self, runtime: RuntimeKey, entries: Vec<QueueId>) -> Vec<QueueId> {
+        let token = self.seat(runtime).agent_token;
+        let is_current = token == self.token;
+        entries.into_iter().filter(|id| is_current && self.ledger.claim(id, Path::Registry, token)).collect()
+    }
+
+    fn on_phase(&mut self, now: Now, runtime: RuntimeKey, phase: Phase) {
+        match phase {
+            Phase::Busy => self.call_hook(runtime, Hook::SetBusy),
+            Phase::Ready => match self.seat(runtime).starting.take() {
+                Some(call) => self.effects.push(Effect::Settle { call, outcome: Ok(()) }),
+                None => self.call_hook(runtime, Hook::SetReady),
+            },
+            Phase::StartFailed(failure) => {
+                let seat = self.seat(runtime);
+                seat.lease = None;
+                if let Some(call) = seat.starting.take() {
+                    self.effects.push(Effect::Settle { call, outcome: Err(failure) });
+                }
+            }
+            Phase::Broken(failure) => self.broken(runtime, failure),
+            Phase::Displaced => self.displaced(now, runtime),
+            Phase::Stopped(failure) => {
+                let seat = self.seat(runtime);
+                seat.lease = None;
+                let outcome = failure.map_or(Ok(()), Err);
+                let calls = [seat.starting.take(), seat.stopping.take()];
+                for call in calls.into_iter().flatten() {
+                    self.effects.push(Effect::Settle { call, outcome: outcome.clone() });
+                }
+            }
+        }
+    }
+
+    fn broken(&mut self, runtime: RuntimeKey, failure: Failure) {
+        let diagnostic = Diagnostic {
+            level: Level::Error,
+            code: "STORE_REFUSED",
+            message: format!("notebook `{}`: the store refuses commits: {}", self.id, failure.message),
+            help: "stop and start the runtime; if it fails again the store itself is lost".to_owned(),
+        };
+        self.effects.push(Effect::Diagnostic { diagnostic });
+        self.call_hook(runtime, Hook::SetError { message: failure.message });
+    }
+
+    /// The reason why a session is on its path, for people.
+    pub(super) fn is_held_by_host(&self, runtime: RuntimeKey) -> bool {
+        let reason = self.seats.get(&runtime).and_then(|seat| seat.lease.as_ref()).map(|lease| lease.decision.reason);
+        reason == Some(Reason::HostSubclass)
+    }
+}

@@ -1,0 +1,187 @@
+//! What goes into a notebook's step and what comes out.
+
+use bridge_core::{Ability, Decision, Diagnostic, Path};
+use legacy_compat::{CallId, Hook};
+use registry::{
+    Answer, Capabilities, CellId, Event, Failure, Query, QueueEntry, RuntimeId, SessionId, Ticket, TimerId,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Names a runtime object of the host within its environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RuntimeKey(pub u32);
+
+/// What happens to a notebook.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Input {
+    /// A session is about to start: which path serves it? Answered with [`Effect::Admitted`].
+    Admit {
+        /// The runtime object.
+        runtime: RuntimeKey,
+        /// What flags can target besides the notebook: runtimeType, userId, and what the host adds.
+        attributes: Map<String, Value>,
+        /// What the store and the runtime offer.
+        ability: Ability,
+    },
+    /// The host called a built-in method of a runtime object; the call settles with [`Effect::Settle`].
+    Call {
+        /// The runtime object.
+        runtime: RuntimeKey,
+        /// Names the promise.
+        call: CallId,
+        /// Which method, with its arguments.
+        method: Method,
+    },
+    /// Rows of the queue that the live query saw appear or change, in request order.
+    Queued {
+        /// The rows.
+        entries: Vec<QueueEntry>,
+    },
+    /// The sessions that the live query sees as active, whenever that changes.
+    ActiveSessions {
+        /// Their ids, in table order.
+        sessions: Vec<SessionId>,
+    },
+    /// An effect was performed, or failed.
+    Answer {
+        /// The effect's ticket.
+        ticket: Ticket,
+        /// How it went.
+        answer: Answer,
+    },
+    /// An interval fired.
+    Timer {
+        /// Which.
+        timer: TimerId,
+    },
+    /// The flag set may have changed. Every other input notices that too; this one serves a notebook with nothing to do.
+    FlagsChanged,
+    /// The host let go of a runtime object.
+    Forget {
+        /// The runtime object.
+        runtime: RuntimeKey,
+    },
+}
+
+/// A built-in method that the router serves.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Method {
+    /// `doStart`, under the ids that `start` has generated.
+    Start {
+        /// The ids.
+        ids: SessionIds,
+        /// The runtime object's `capabilities`.
+        capabilities: Capabilities,
+    },
+    /// `doStop`.
+    Stop,
+    /// `executeCode(cellId, code)`.
+    ExecuteCode {
+        /// The cell.
+        cell_id: CellId,
+        /// Its source.
+        code: String,
+    },
+}
+
+/// The ids of a session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionIds {
+    /// The runtime's.
+    pub runtime_id: RuntimeId,
+    /// The session's.
+    pub session_id: SessionId,
+}
+
+/// What a notebook asks of its owner. Each effect with a ticket is answered before the next is performed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Effect {
+    /// The answer to [`Input::Admit`]; with ids, the session runs under these instead of generated ones.
+    Admitted {
+        /// The runtime object.
+        runtime: RuntimeKey,
+        /// The registry's ids, on its path.
+        ids: Option<SessionIds>,
+        /// The decision.
+        decision: Decision,
+    },
+    /// Commit these events in one transaction.
+    Commit {
+        /// Echoed in the answer.
+        ticket: Ticket,
+        /// The path that commits: on the legacy path one event, as the old code did; on the registry path a batch.
+        path: Path,
+        /// The events.
+        events: Vec<Event>,
+    },
+    /// Read from the store, now.
+    Query {
+        /// Echoed in the answer.
+        ticket: Ticket,
+        /// What to read; as JSON, the [`crate::sql::Statement`] that reads it.
+        #[serde(serialize_with = "crate::sql::serialize")]
+        query: Query,
+    },
+    /// Call a method of a runtime object; an awaited one is answered when its promise settles.
+    Hook {
+        /// Echoed in the answer.
+        ticket: Ticket,
+        /// The runtime object.
+        runtime: RuntimeKey,
+        /// The method.
+        hook: Hook,
+    },
+    /// Answer at once with success.
+    Continue {
+        /// Echoed in the answer.
+        ticket: Ticket,
+    },
+    /// Answer at once with this failure.
+    Fail {
+        /// Echoed in the answer.
+        ticket: Ticket,
+        /// The failure.
+        failure: Failure,
+    },
+    /// Fire this timer every so many milliseconds until it is cleared.
+    SetInterval {
+        /// Names the timer.
+        timer: TimerId,
+        /// The period in milliseconds.
+        every_ms: u64,
+    },
+    /// Clear a timer.
+    ClearInterval {
+        /// Names the timer.
+        timer: TimerId,
+    },
+    /// Settle the promise of a call.
+    Settle {
+        /// Names the promise.
+        call: CallId,
+        /// How it ends.
+        outcome: Result<(), Failure>,
+    },
+    /// Begin to watch the queue and the sessions with the live query.
+    Watch,
+    /// Stop watching.
+    Unwatch,
+    /// The session runs under these ids now: one `ready` for the host.
+    Adopt {
+        /// The runtime object.
+        runtime: RuntimeKey,
+        /// The new ids.
+        ids: SessionIds,
+    },
+    /// Tell an operator.
+    Diagnostic {
+        /// What.
+        diagnostic: Diagnostic,
+    },
+}

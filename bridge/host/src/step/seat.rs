@@ -1,0 +1,63 @@
+//! A seat: what a notebook keeps for one runtime object, whichever path serves its session.
+
+use bridge_core::{Ability, Decision, Lease, Token};
+use flags::Context;
+use legacy_compat::{CallId, HtmlRuntime};
+use registry::{Agent, Capabilities, IdSource, RuntimeType};
+
+/// One runtime object's place at the notebook.
+pub(super) struct Seat {
+    /// The old path.
+    pub(super) legacy: HtmlRuntime,
+    /// The token of the old path's last lease.
+    pub(super) legacy_token: Token,
+    /// The new path.
+    pub(super) agent: Agent,
+    /// The token of the new path's last lease.
+    pub(super) agent_token: Token,
+    /// The decision for the session that is about to start, and what it was made from.
+    pub(super) admitted: Option<Admission>,
+    /// The right to serve the running session.
+    pub(super) lease: Option<Lease>,
+    /// `this.capabilities` of the runtime object, for sessions of the old path.
+    pub(super) capabilities: Capabilities,
+    /// Calls that wait for the agent.
+    pub(super) starting: Option<CallId>,
+    pub(super) stopping: Option<CallId>,
+    /// A change of route that waits for its boundary.
+    pub(super) flip: Option<Flip>,
+}
+
+/// An admitted session's decision and its grounds.
+#[derive(Clone, Debug)]
+pub(super) struct Admission {
+    pub(super) decision: Decision,
+    pub(super) context: Context,
+    pub(super) ability: Ability,
+}
+
+/// A change of route on its way.
+#[derive(Clone, Debug)]
+pub(super) enum Flip {
+    /// Waiting until nothing is under way.
+    Due(Decision),
+    /// The new session's announcement is being committed under this lease.
+    Announcing(Box<Lease>),
+}
+
+impl Seat {
+    pub(super) fn new(legacy_ids: IdSource, agent_ids: IdSource) -> Self {
+        Self {
+            legacy: HtmlRuntime::new(legacy_ids),
+            legacy_token: Token::default(),
+            agent: Agent::new(RuntimeType::html(), agent_ids),
+            agent_token: Token::default(),
+            admitted: None,
+            lease: None,
+            capabilities: Capabilities::default(),
+            starting: None,
+            stopping: None,
+            flip: None,
+        }
+    }
+}

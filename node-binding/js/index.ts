@@ -1,0 +1,17 @@
+/**
+ * runtime-bridge: moves a live notebook runtime from the old code to a Rust runtime registry, notebook by notebook, and back.
+ *
+ * @module
+ */
+
+export { bridge, configure, ready, shutdown } from "./internal/bridge";
+export type {
+  Attributes,
+  BridgeEvents,
+  BridgeOptions,
+  BridgeStatus,
+  NotebookStatus,
+  RouteExplanation,
+} from "./internal/bridge";
+export { BridgeError } from "./internal/errors";
+export type { Decision, Diagnostic } from "./internal/protocol";

@@ -1,0 +1,203 @@
+import { addon, addonOrNull } from "./addon";
+import { wallMs } from "./clock";
+import { BridgeError, messageOf } from "./errors";
+import type { Decision, Diagnostic } from "./protocol";
+
+/** What flags can target besides the notebook's id. */
+export type Attributes = Record<string, string | number | boolean | null | readonly (string | number | boolean | null)[]>;
+
+/** How the bridge works in this environment. */
+export interface BridgeOptions {
+  /** A flag document in flagd's format: the path of its file, which is watched, or the document itself. */
+  flags?: string | { readonly flags: object };
+  /** What flags can target besides the notebook, `runtimeType` and `userId`. */
+  attributes?: Attributes | ((notebookId: string) => Attributes);
+}
+
+/** What can be listened to with `bridge.on`. */
+export interface BridgeEvents {
+  /** Something to tell an operator. While nobody listens, it goes to the console. */
+  diagnostic: Diagnostic;
+}
+
+const listeners = new Set<(diagnostic: Diagnostic) => void>();
+const flagListeners = new Set<() => void>();
+const told = new Set<string>();
+
+let attributes: BridgeOptions["attributes"];
+let isConfigured = false;
+
+/** Configures the bridge in this environment. Later calls replace what they name. */
+export function configure(options: BridgeOptions): void {
+  if (options.attributes !== undefined) attributes = options.attributes;
+  if (options.flags !== undefined) useFlags(options.flags);
+}
+
+function useFlags(flags: NonNullable<BridgeOptions["flags"]>): void {
+  isConfigured = true;
+  if (typeof flags === "string") {
+    addon().watchFlags(flags, onFlagNews);
+  } else {
+    applyFlags(JSON.stringify(flags));
+  }
+  notifyFlags();
+}
+
+/** Puts a flag document in force. A refused one throws, and leaves the last good one in force. */
+function applyFlags(text: string): void {
+  try {
+    addon().applyFlags(text, "configure");
+  } catch (error) {
+    throw refusal(error);
+  }
+}
+
+/** The addon's errors of documents carry their code and help as JSON. */
+function refusal(error: unknown): unknown {
+  try {
+    const { code, message, help } = JSON.parse(messageOf(error)) as Diagnostic;
+    return new BridgeError(code, message, help, { cause: error });
+  } catch {
+    return error;
+  }
+}
+
+/** Flags named by the environment are read before the first decision, unless the host has configured its own. */
+function configureFromEnvironment(): void {
+  if (isConfigured) return;
+  isConfigured = true;
+  const file = process.env["RUNTIME_BRIDGE_FLAGS"];
+  if (file) useFlags(file);
+}
+
+function onFlagNews(news: string): void {
+  report(JSON.parse(news) as Diagnostic);
+  notifyFlags();
+}
+
+function notifyFlags(): void {
+  for (const listener of flagListeners) listener();
+}
+
+/** Calls back whenever the flags may have changed; makes sure that they have been read. */
+export function noticeFlags(listener: () => void): void {
+  configureFromEnvironment();
+  flagListeners.add(listener);
+}
+
+/** The host's attributes of a notebook. */
+export function attributesOf(notebookId: string): Attributes {
+  if (typeof attributes !== "function") return attributes ?? {};
+  try {
+    return attributes(notebookId);
+  } catch (error) {
+    report({
+      level: "error",
+      code: "ATTRIBUTES_FAILED",
+      message: `configure({ attributes }) threw for notebook \`${notebookId}\`: ${messageOf(error)}`,
+      help: "flags see the notebook without the host's attributes",
+    });
+    return {};
+  }
+}
+
+/** Tells the operator. The same information is told once; a warning or an error each time. */
+export function report(diagnostic: Diagnostic): void {
+  if (diagnostic.level === "info") {
+    const text = `${diagnostic.code} ${diagnostic.message}`;
+    if (told.has(text)) return;
+    told.add(text);
+  }
+  if (listeners.size === 0) return print(diagnostic);
+  for (const listener of listeners) {
+    try {
+      listener(diagnostic);
+    } catch (error) {
+      console.error("runtime-bridge: a diagnostic listener threw:", error);
+    }
+  }
+}
+
+function print({ level, code, message, help }: Diagnostic): void {
+  const text = `runtime-bridge: ${message} [${code}]${help ? `\n  hint: ${help}` : ""}`;
+  if (level === "info") console.info(text);
+  else console.error(text);
+}
+
+/** What an operator sees. */
+export interface BridgeStatus {
+  /** Whether the native addon is loaded. */
+  addon: boolean;
+  /** What serves the legacy path: the addon's reproduction of the old classes. */
+  legacy: "compat" | "unavailable";
+  flags: { configured: boolean; generation: number; error: Omit<Diagnostic, "level"> | null };
+  notebooks: NotebookStatus[];
+}
+
+/** What an operator sees of a notebook. */
+export interface NotebookStatus {
+  notebook: string;
+  /** The lease of each runtime that has a session. */
+  leases: { path: "legacy" | "registry"; token: number; runtimeId: string; sessionId: string; decision: Decision }[];
+  /** `observe` while the notebook has only ever been routed to the old path. */
+  gate: "observe" | "enforce";
+  gateCounts: { passed: number; droppedStale: number; droppedEntry: number; observed: number };
+  executions: { pending: number; underWay: number; foreign: number; terminal: number };
+}
+
+/** Why a notebook gets its route: the text for people, and its parts. */
+export interface RouteExplanation {
+  text: string;
+  explanation: Record<string, unknown>;
+}
+
+/** The bridge of this environment. */
+export const bridge = {
+  /** What an operator sees now. */
+  status(): BridgeStatus {
+    const native = addonOrNull();
+    if (!native) {
+      return { addon: false, legacy: "unavailable", flags: { configured: isConfigured, generation: 0, error: null }, notebooks: [] };
+    }
+    return {
+      addon: true,
+      legacy: "compat",
+      flags: JSON.parse(native.flagsStatus()) as BridgeStatus["flags"],
+      notebooks: JSON.parse(native.notebooksStatus()) as NotebookStatus[],
+    };
+  },
+
+  /** The route that a notebook's next session would take. */
+  route(notebookId: string, extra: Attributes = {}): Decision {
+    configureFromEnvironment();
+    const context = JSON.stringify({ ...attributesOf(notebookId), ...extra });
+    return JSON.parse(addon().route(notebookId, context, wallMs())) as Decision;
+  },
+
+  /** Which rule of the flag document decides for a notebook; `null` where there is no document. */
+  explain(notebookId: string, extra: Attributes = {}): RouteExplanation | null {
+    configureFromEnvironment();
+    const context = JSON.stringify({ ...attributesOf(notebookId), ...extra });
+    return JSON.parse(addon().explain(notebookId, context, wallMs())) as RouteExplanation | null;
+  },
+
+  /** Listens; gives the function that ends it. */
+  on<E extends keyof BridgeEvents>(event: E, listener: (news: BridgeEvents[E]) => void): () => void {
+    if (event !== "diagnostic") {
+      throw new BridgeError("UNKNOWN_EVENT", `bridge.on: unknown event \`${String(event)}\``, "the events are: diagnostic");
+    }
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  },
+};
+
+/** Resolves once the flags have been read; rejects where the addon cannot be loaded. */
+export async function ready(): Promise<void> {
+  addon();
+  configureFromEnvironment();
+}
+
+/** Lets go of files and threads. Runtimes are the host's to stop. */
+export async function shutdown(): Promise<void> {
+  addonOrNull()?.unwatchFlags();
+}

@@ -1,0 +1,48 @@
+/** The host's time and timers. Everything is looked up when it is called, so that a test's fake timers are obeyed. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  setTimeout(callback: () => void, ms: number): unknown;
+  clearTimeout(timer: unknown): void;
+  setInterval(callback: () => void, ms: number): unknown;
+  clearInterval(timer: unknown): void;
+}
+
+let replacement: Clock | null = null;
+
+/** Replaces the host's clock; `null` gives it back. */
+export function replaceClock(clock: Clock | null): void {
+  replacement = clock;
+}
+
+/** Wall time: milliseconds since the epoch. */
+export function wallMs(): number {
+  return replacement ? replacement.now() : Date.now();
+}
+
+/** Monotonic time in milliseconds; with a replaced clock it is that clock's. */
+export function monoMs(): number {
+  return replacement ? replacement.now() : performance.now();
+}
+
+/** Calls back once. The timer keeps no process alive. */
+export function sleep(ms: number, callback: () => void): void {
+  unref(replacement ? replacement.setTimeout(callback, ms) : setTimeout(callback, ms));
+}
+
+/** Calls back every so many milliseconds, until the returned function is called. The timer keeps no process alive. */
+export function every(ms: number, callback: () => void): () => void {
+  const clock = replacement;
+  if (clock) {
+    const timer = clock.setInterval(callback, ms);
+    return () => clock.clearInterval(timer);
+  }
+  const timer = setInterval(callback, ms);
+  unref(timer);
+  return () => clearInterval(timer);
+}
+
+/** Node's timers are objects with `unref`; a browser's are numbers. */
+function unref(timer: unknown): void {
+  if (typeof timer === "object" && timer !== null && "unref" in timer && typeof timer.unref === "function") timer.unref();
+}

@@ -1,0 +1,199 @@
+import { commit, hasLiveQuery, notebookIdOf, read, type RawReply, watch } from "../livestore";
+import type { LiveStore } from "../types";
+import { addon } from "./addon";
+import { attributesOf, noticeFlags, report } from "./bridge";
+import { every, monoMs, wallMs } from "./clock";
+import { BridgeError } from "./errors";
+import { abandon, call, done, failure, performAll, settle } from "./perform";
+import type { Answer, Decision, Hook, Method, NotebookEffect, SessionIds } from "./protocol";
+
+/** What a notebook calls back on the runtime objects that have sessions on it. */
+export interface Seated {
+  /** Names the object in the core. */
+  readonly handle: number;
+  /** Calls a method; a promise is one of the old code's awaited calls. */
+  hook(hook: Hook): Answer | Promise<Answer>;
+  /** The session runs under new ids. */
+  adopt(ids: SessionIds): void;
+}
+
+const notebooks = new WeakMap<LiveStore, Notebook>();
+const open = new Set<WeakRef<Notebook>>();
+const closing = new FinalizationRegistry<{ handle: number; ref: WeakRef<Notebook> }>(({ handle, ref }) => {
+  open.delete(ref);
+  addon().closeNotebook(handle);
+});
+
+/** The notebook of a store. One store is one notebook, whatever id it was started with. */
+export function notebookOf(store: LiveStore, notebookId: string): Notebook {
+  const known = notebooks.get(store);
+  if (known) return known;
+  noticeFlags(flagsChanged);
+  const notebook = new Notebook(store, notebookIdOf(store, notebookId));
+  notebooks.set(store, notebook);
+  const ref = new WeakRef(notebook);
+  open.add(ref);
+  closing.register(notebook, { handle: notebook.handle, ref });
+  return notebook;
+}
+
+/** Tells every open notebook that the flags may have changed. */
+function flagsChanged(): void {
+  for (const ref of open) ref.deref()?.step({ type: "flagsChanged" });
+}
+
+/** Performs what the core asks of one notebook's store and runtime objects. */
+export class Notebook {
+  readonly handle: number;
+  readonly #store: LiveStore;
+  readonly #id: string;
+  /** Objects with a session are kept, as the old code's timers kept them. */
+  readonly #seated = new Map<number, Seated>();
+  readonly #intervals = new Map<number, () => void>();
+  readonly #pending = new Set<number>();
+  #unwatch: (() => void) | null = null;
+  #admitted: { ids: SessionIds | null; decision: Decision } | null = null;
+
+  constructor(store: LiveStore, id: string) {
+    this.#store = store;
+    this.#id = id;
+    this.handle = addon().openNotebook(id);
+  }
+
+  /** Asks which path serves the session that `runtime` is about to start; ids, if any, are those to start it under. */
+  admit(runtime: Seated, runtimeType: string, userId: string, isBuiltIn: boolean): SessionIds | null {
+    const attributes = { runtimeType, userId, ...attributesOf(this.#id) };
+    const ability = { isBuiltIn, hasLiveQuery: hasLiveQuery(this.#store) };
+    this.step({ type: "admit", runtime: runtime.handle, attributes, ability });
+    return this.#admitted?.ids ?? null;
+  }
+
+  /** Calls a built-in method of a runtime object. */
+  async call(runtime: Seated, method: Method): Promise<void> {
+    this.#seated.set(runtime.handle, runtime);
+    let id = 0;
+    try {
+      await call((given) => {
+        id = given;
+        this.#pending.add(id);
+        this.step({ type: "call", runtime: runtime.handle, call: id, method });
+      });
+      if (method.name === "stop") this.#seated.delete(runtime.handle);
+    } catch (error) {
+      if (method.name === "start") this.#seated.delete(runtime.handle);
+      throw error;
+    } finally {
+      this.#pending.delete(id);
+    }
+  }
+
+  /** Hands an input to the core and performs what it asks. */
+  step(input: object): void {
+    this.#run(JSON.stringify(input));
+  }
+
+  #run(input: string): void {
+    performAll(this.#stepped(input), (effect) => {
+      const answered = this.#perform(effect);
+      return answered === null ? [] : this.#stepped(answered);
+    });
+  }
+
+  /** A core that cannot be stepped any more settles nothing: its calls are rejected and the operator is told. */
+  #stepped(input: string): NotebookEffect[] {
+    try {
+      return JSON.parse(addon().stepNotebook(this.handle, wallMs(), monoMs(), input)) as NotebookEffect[];
+    } catch (error) {
+      const lost = new BridgeError("CORE_FAILED", `notebook \`${this.#id}\`: ${String(error)}`, "report this as a bug", { cause: error });
+      for (const id of this.#pending) abandon(id, lost);
+      report({ level: "error", code: lost.code, message: lost.message, help: lost.help });
+      return [];
+    }
+  }
+
+  /** Performs one effect; gives the answer to hand in, or nothing where none is due now. */
+  #perform(effect: NotebookEffect): string | null {
+    switch (effect.type) {
+      case "admitted":
+        this.#admitted = effect;
+        return null;
+      case "commit":
+        return answer(effect.ticket, commit(this.#store, effect.path, effect.events));
+      case "query":
+        return this.#read(effect);
+      case "hook":
+        return this.#hook(effect);
+      case "continue":
+        return answer(effect.ticket, done);
+      case "fail":
+        return answer(effect.ticket, { Err: effect.failure });
+      case "setInterval":
+        this.#intervals.set(effect.timer, every(effect.everyMs, () => this.step({ type: "timer", timer: effect.timer })));
+        return null;
+      case "clearInterval":
+        this.#intervals.get(effect.timer)?.();
+        this.#intervals.delete(effect.timer);
+        return null;
+      case "settle":
+        settle(effect.call, effect.outcome);
+        return null;
+      case "watch":
+        this.#watch();
+        return null;
+      case "unwatch":
+        this.#unwatch?.();
+        this.#unwatch = null;
+        return null;
+      case "adopt":
+        this.#seated.get(effect.runtime)?.adopt(effect.ids);
+        return null;
+      case "diagnostic":
+        report(effect.diagnostic);
+        return null;
+    }
+  }
+
+  #read({ ticket, query }: Extract<NotebookEffect, { type: "query" }>): string {
+    try {
+      return rawAnswer(ticket, read(this.#store, query));
+    } catch (error) {
+      return answer(ticket, { Err: failure(error) });
+    }
+  }
+
+  #hook({ ticket, runtime, hook }: Extract<NotebookEffect, { type: "hook" }>): string | null {
+    const seated = this.#seated.get(runtime);
+    if (!seated) return answer(ticket, { Err: { message: "the runtime object is gone" } });
+    const outcome = seated.hook(hook);
+    if (!(outcome instanceof Promise)) return answer(ticket, outcome);
+    void outcome.then((later) => this.#run(answer(ticket, later)));
+    return null;
+  }
+
+  #watch(): void {
+    try {
+      this.#unwatch = watch(this.#store, ({ entries, sessions }) => {
+        if (sessions) this.step({ type: "activeSessions", sessions });
+        if (entries.length > 0) this.step({ type: "queued", entries });
+      });
+    } catch (error) {
+      const { message } = failure(error);
+      report({
+        level: "error",
+        code: "WATCH_FAILED",
+        message: `notebook \`${this.#id}\`: the live query cannot be run: ${message}`,
+        help: "stop the runtime; check that attach got queryDb and Schema of the store's own LiveStore",
+      });
+    }
+  }
+}
+
+function answer(ticket: number, answer: Answer): string {
+  return JSON.stringify({ type: "answer", ticket, answer });
+}
+
+/** The store's JSON goes in as it is: parsing it here would only have it written again. */
+function rawAnswer(ticket: number, reply: RawReply): string {
+  return `{"type":"answer","ticket":${ticket},"answer":{"Ok":{"type":"${reply.type}","value":${reply.raw}}}}`;
+}
+

@@ -1,0 +1,117 @@
+/**
+ * The JSON that crosses between the facade and the addon. Its shapes are those of `bridge_host::step` and
+ * `node-binding/src/convert.rs`, where each is described.
+ */
+
+import type { Capabilities, RuntimeState } from "../types";
+
+/** `Result<T, Failure>` of Rust. */
+export type Outcome<T> = { Ok: T } | { Err: Failure };
+
+/** What a host would see as a thrown value; `thrown` is the key of the value itself. */
+export interface Failure {
+  message: string;
+  thrown?: number;
+}
+
+/** What a performed effect gives back. */
+export type Reply =
+  | { type: "done" }
+  | { type: "flag"; value: boolean }
+  | { type: "text"; value: string }
+  | { type: "sessions" | "entries" | "sources"; value: unknown };
+
+export type Answer = Outcome<Reply>;
+
+/** An event as it is committed; dates are ISO strings until the store takes them. */
+export interface WireEvent {
+  name: string;
+  args: Record<string, unknown>;
+}
+
+export interface SessionIds {
+  runtimeId: string;
+  sessionId: string;
+}
+
+/** A read as SQL: one row, one column `value`, which is the JSON of the reply. */
+export interface Statement {
+  query: string;
+  bindValues: string[];
+  reply: "sessions" | "entries" | "sources";
+}
+
+export type Hook =
+  | { method: "configure"; call: number }
+  | { method: "generateRuntimeId" }
+  | { method: "generateSessionId"; runtimeId: string }
+  | { method: "doStart"; notebookId: string }
+  | { method: "doStop" }
+  | { method: "start"; call: number; notebookId: string }
+  | { method: "stop" }
+  | { method: "isActiveAndReady" }
+  | { method: "validateStarted" }
+  | { method: "setBusy" }
+  | { method: "setReady" }
+  | { method: "setError"; message: string }
+  | { method: "executeCode"; cellId: string; code: string };
+
+/** What an operator is told. */
+export interface Diagnostic {
+  level: "info" | "warning" | "error";
+  code: string;
+  message: string;
+  help: string;
+}
+
+export type RuntimeEffect =
+  | { type: "stateCallback"; ticket: number }
+  | { type: "hook"; ticket: number; runtime: number; hook: Hook }
+  | { type: "sleep"; ticket: number; ms: number }
+  | { type: "settle"; call: number; outcome: Outcome<null> };
+
+export interface RuntimeStep {
+  state: Omit<RuntimeState, "lastHeartbeat"> & { lastHeartbeat?: string };
+  notebookId: string | null;
+  effects: RuntimeEffect[];
+}
+
+export type NotebookEffect =
+  | { type: "admitted"; runtime: number; ids: SessionIds | null; decision: Decision }
+  | { type: "commit"; ticket: number; path: "legacy" | "registry"; events: WireEvent[] }
+  | { type: "query"; ticket: number; query: Statement }
+  | { type: "hook"; ticket: number; runtime: number; hook: Hook }
+  | { type: "continue"; ticket: number }
+  | { type: "fail"; ticket: number; failure: Failure }
+  | { type: "setInterval"; timer: number; everyMs: number }
+  | { type: "clearInterval"; timer: number }
+  | { type: "settle"; call: number; outcome: Outcome<null> }
+  | { type: "watch" }
+  | { type: "unwatch" }
+  | { type: "adopt"; runtime: number; ids: SessionIds }
+  | { type: "diagnostic"; diagnostic: Diagnostic };
+
+/** A built-in method that a notebook's step serves. */
+export type Method =
+  | { name: "start"; ids: SessionIds; capabilities: Capabilities }
+  | { name: "stop" }
+  | { name: "executeCode"; cellId: string; code: string };
+
+/** Which path serves a notebook's session, and why. */
+export interface Decision {
+  /** The notebook's id, which is the flags' targeting key. */
+  notebook: string;
+  route: "legacy" | "shadow" | "live" | "registry";
+  /** Why: `targeting`, `default`, `static`, `killed`, `not-configured`, `host-subclass`, or a doubt. */
+  reason: string | { doubt: string };
+  /** The flag's variant, where it named one. */
+  variant: string | null;
+  /** The notebook's position in the flag's 32-bit hash space, where a percentage may have used it. */
+  bucket: number | null;
+  /** The generation of the flag set. */
+  generation: number;
+  /** When a change to this route reaches a running session, if the flag says so. */
+  boundary: "next-session" | "drain" | "now" | null;
+  /** How long a drain may take, in milliseconds, if the flag says so. */
+  drainMs: number | null;
+}

@@ -1,0 +1,195 @@
+/**
+ * The LiveStore adapter: reads, commits and the live query, for stores of 0.3.1. It decides nothing: what to read and what to
+ * commit comes from the core.
+ *
+ * @module
+ */
+
+import { addon } from "./internal/addon";
+import { BridgeError } from "./internal/errors";
+import { attempt, done } from "./internal/perform";
+import type { Answer, Statement, WireEvent } from "./internal/protocol";
+import type { LiveStore } from "./types";
+
+/** What {@link attach} takes of LiveStore: the two exports of `@livestore/livestore`, of the version that the store is of. */
+export interface LiveStoreModule {
+  // LiveStore types these by the host's schema, which the adapter does not know.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  queryDb: (query: any, options?: any) => unknown;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  Schema: any;
+}
+
+/** An attached store. */
+export interface Attachment {
+  /** Takes the live query away; sessions that start after it are served by the old path. */
+  detach(): void;
+}
+
+const modules = new WeakMap<object, LiveStoreModule>();
+
+/**
+ * Gives the bridge the live query of a store, which the new path needs. Without it every session on the store is served by the
+ * old path.
+ */
+export function attach(store: LiveStore, livestore: LiveStoreModule): Attachment {
+  for (const name of ["commit", "query", "subscribe"] as const) {
+    if (typeof store?.[name] !== "function") {
+      throw new BridgeError("NOT_A_STORE", `attach: the store has no method \`${name}\``, "pass the store that createStore gave");
+    }
+  }
+  if (typeof livestore?.queryDb !== "function" || typeof livestore.Schema?.Array !== "function") {
+    throw new BridgeError(
+      "NOT_LIVESTORE",
+      "attach: the second argument lacks `queryDb` or `Schema`",
+      'import { queryDb, Schema } from "@livestore/livestore" and pass { queryDb, Schema }',
+    );
+  }
+  modules.set(store, livestore);
+  return {
+    detach() {
+      if (modules.get(store) === livestore) modules.delete(store);
+    },
+  };
+}
+
+/** Whether the store has been attached. */
+export function hasLiveQuery(store: LiveStore): boolean {
+  return modules.has(store);
+}
+
+/** The notebook of a store: its `storeId`, or the id given to `start` where a store has none. */
+export function notebookIdOf(store: LiveStore, fallback: string): string {
+  const storeId = (store as { storeId?: unknown }).storeId;
+  return typeof storeId === "string" ? storeId : fallback;
+}
+
+/** The reply to a read is the JSON that the statement yields, handed on as text. */
+export type RawReply = { raw: string; type: Statement["reply"] };
+
+/** Reads from the store. */
+export function read(store: LiveStore, statement: Statement): RawReply {
+  const rows = store.query({ query: statement.query, bindValues: statement.bindValues }) as readonly { value: string }[];
+  return { raw: rows[0]?.value ?? "null", type: statement.reply };
+}
+
+/**
+ * Commits in one transaction. On the legacy path a failing commit is what the old code saw: the store's own error. On the
+ * registry path events are checked first, because some stores are lost by a bad event, and a store that was shut down counts
+ * as failed, because it takes commits without keeping them.
+ */
+export function commit(store: LiveStore, path: "legacy" | "registry", events: readonly WireEvent[]): Answer {
+  return attempt(() => {
+    const decoded = events.map((event) => ({ name: event.name, args: withDates(event.args) }));
+    if (path === "registry") decoded.forEach((event) => validate(store, event));
+    store.commit(...decoded);
+    if (path === "registry" && isShutDown(store)) {
+      throw new BridgeError("STORE_LOST", "the store is shut down", "open the notebook's store again");
+    }
+    return done;
+  });
+}
+
+/** A row that the live query shows. */
+interface WatchedRow {
+  kind: "entry" | "session";
+  id: string;
+  cellId: string;
+  executionCount: number;
+  status: string;
+  assignedRuntimeSession: string | null;
+}
+
+/** What changed since the last look: entries in request order, and the active sessions if they differ. */
+export interface Changes {
+  entries: Omit<WatchedRow, "kind">[];
+  sessions: string[] | null;
+}
+
+/**
+ * Watches the queue and the sessions. Changes are gathered in a microtask behind the commit that made them: a commit within
+ * the store's own notification would fail.
+ */
+export function watch(store: LiveStore, onChanges: (changes: Changes) => void): () => void {
+  const livestore = modules.get(store);
+  if (!livestore) throw new BridgeError("NOT_ATTACHED", "the store has no live query", "call attach before the runtime starts");
+  const { queryDb, Schema } = livestore;
+  const { query, tables } = JSON.parse(addon().watched()) as { query: string; tables: string[] };
+  const definition = queryDb(
+    { query, bindValues: {}, schema: Schema.Array(Schema.Any), queriedTables: new Set(tables) },
+    { label: "runtime-bridge" },
+  );
+  const seen = new Map<string, string>();
+  let sessionsSeen = "";
+  let latest: readonly WatchedRow[] | null = null;
+  let isOver = false;
+
+  const flush = (): void => {
+    const rows = latest;
+    latest = null;
+    if (isOver || rows === null) return;
+    const present = new Set<string>();
+    const entries: Changes["entries"] = [];
+    const sessions: string[] = [];
+    for (const { kind, ...row } of rows) {
+      if (kind === "session") {
+        sessions.push(row.id);
+        continue;
+      }
+      const standing = `${row.status} ${row.assignedRuntimeSession ?? ""}`;
+      present.add(row.id);
+      if (seen.get(row.id) !== standing) entries.push(row);
+      seen.set(row.id, standing);
+    }
+    for (const id of seen.keys()) if (!present.has(id)) seen.delete(id);
+    const sessionsNow = JSON.stringify(sessions);
+    const changes = { entries, sessions: sessionsNow === sessionsSeen ? null : sessions };
+    sessionsSeen = sessionsNow;
+    if (entries.length > 0 || changes.sessions !== null) onChanges(changes);
+  };
+
+  const unsubscribe = store.subscribe(definition, {
+    onUpdate(rows: readonly WatchedRow[]) {
+      if (latest === null) queueMicrotask(flush);
+      latest = rows;
+    },
+  });
+  return () => {
+    isOver = true;
+    unsubscribe();
+  };
+}
+
+const DATE_FIELDS: ReadonlySet<string> = new Set(["startedAt", "completedAt", "requestedAt", "respondedAt", "renewedAt"]);
+
+/** LiveStore takes dates as `Date`. */
+function withDates(args: Record<string, unknown>): Record<string, unknown> {
+  const decoded = { ...args };
+  for (const [name, value] of Object.entries(args)) {
+    if (DATE_FIELDS.has(name) && typeof value === "string") decoded[name] = new Date(value);
+  }
+  return decoded;
+}
+
+/** Checks an event against the host's schema. */
+function validate(store: LiveStore, event: { name: string; args: unknown }): void {
+  const { schema } = store as { schema?: { eventsDefsMap?: ReadonlyMap<string, { schema: unknown }> } };
+  const definitions = schema?.eventsDefsMap;
+  const livestore = modules.get(store);
+  if (!definitions || !livestore) return;
+  const definition = definitions.get(event.name);
+  const verdict = definition && livestore.Schema.validateEither(definition.schema)(event.args);
+  if (!verdict || verdict._tag === "Left") {
+    const reason = verdict ? String(verdict.left?.message ?? verdict.left) : "the host's schema has no such event";
+    throw new BridgeError("INVALID_EVENT", `${event.name}: ${reason}`, "use the schema whose events runtime-bridge documents");
+  }
+}
+
+/** 0.4 says so itself; 0.3.1 only shows its closed scope. */
+function isShutDown(store: LiveStore): boolean {
+  const internals = (store as unknown as Record<symbol, { isShutdown?: boolean } | undefined>)[
+    Symbol.for("livestore.StoreInternals")
+  ];
+  const { effectContext } = store as { effectContext?: { lifetimeScope?: { state?: { _tag?: string } } } };
+  return internals?.isShutdown === true || effectContext?.lifetimeScope?.state?._tag === "Closed";
+}

@@ -1,0 +1,98 @@
+//! Flags: their file, their documents, their answers.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use bridge_host::source::FlagFile;
+use flags::Context;
+use napi::bindgen_prelude::Function;
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::{Error, Result};
+use napi_derive::napi;
+use serde_json::{Map, Value};
+
+use crate::convert::{diagnostic, read, write};
+use crate::environment::{now, with};
+
+thread_local! {
+    /// The flag file that this environment watches.
+    static FILE: RefCell<Option<FlagFile>> = const { RefCell::new(None) };
+}
+
+/// Reads the flag file now, then watches it. `on_news` is called with a diagnostic as JSON whenever there is news of the file,
+/// and keeps no process alive.
+#[napi(catch_unwind)]
+pub fn watch_flags(path: String, on_news: Function<'_, String, ()>) -> Result<()> {
+    let callback = on_news.build_threadsafe_function().weak::<true>().callee_handled::<false>().build()?;
+    let live = with(|environment| {
+        environment.flags().expect();
+        Ok(Arc::clone(environment.flags()))
+    })?;
+    let file = FlagFile::open(path, live, move |event| {
+        if let Ok(news) = serde_json::to_string(&diagnostic(&event)) {
+            callback.call(news, ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    });
+    FILE.replace(Some(file));
+    Ok(())
+}
+
+/// Stops watching the flag file. The flags in force stay.
+#[napi(catch_unwind)]
+pub fn unwatch_flags() -> Result<()> {
+    FILE.replace(None);
+    Ok(())
+}
+
+/// Puts a flag document in force; gives its generation. A refused one leaves the last good one in force.
+#[napi(catch_unwind)]
+pub fn apply_flags(text: String, origin: String) -> Result<f64> {
+    with(|environment| {
+        environment.flags().expect();
+        let applied = environment.flags().apply(&text, &origin);
+        let applied = applied.map_err(|error| {
+            let report = serde_json::json!({ "code": error.code(), "message": format!("{origin}: {error}"), "help": error.hint() });
+            Error::from_reason(report.to_string())
+        })?;
+        // A generation counts documents: it stays far below 2^53.
+        Ok(applied.generation as f64)
+    })
+}
+
+/// The decision for a notebook, as JSON.
+#[napi(catch_unwind)]
+pub fn route(notebook: String, attributes: String, wall_ms: f64) -> Result<String> {
+    let context = context(notebook, &attributes)?;
+    with(|environment| write(&environment.route(now(wall_ms, 0.0), context)))
+}
+
+/// Which rule decides for a notebook, as JSON: `{ explanation, text }`, or `null` where there is no document.
+#[napi(catch_unwind)]
+pub fn explain(notebook: String, attributes: String, wall_ms: f64) -> Result<String> {
+    let context = context(notebook, &attributes)?;
+    with(|environment| {
+        let explanation = environment.explain(now(wall_ms, 0.0), context);
+        write(&explanation.map(|explanation| serde_json::json!({ "text": explanation.to_string(), "explanation": explanation })))
+    })
+}
+
+/// The generation of the flags in force and the error of the document refused last, as JSON.
+#[napi(catch_unwind)]
+pub fn flags_status() -> Result<String> {
+    with(|environment| {
+        let flags = environment.flags();
+        let error = flags.last_error().map(|refusal| {
+            serde_json::json!({
+                "code": refusal.error.code(),
+                "message": format!("{}: {}", refusal.origin, refusal.error),
+                "help": refusal.error.hint(),
+            })
+        });
+        write(&serde_json::json!({ "configured": flags.is_expected(), "generation": flags.generation(), "error": error }))
+    })
+}
+
+fn context(notebook: String, attributes: &str) -> Result<Context> {
+    let attributes: Map<String, Value> = read("attributes", attributes)?;
+    Ok(attributes.into_iter().fold(Context::new(notebook), |context, (name, value)| context.with(name, value)))
+}

@@ -1,0 +1,9 @@
+//! The Node addon of runtime-bridge: conversions between JavaScript and [`bridge_host`], and nothing else.
+//!
+//! Free functions, `u32` handles, JSON in and out. What is behind them belongs to the Node environment (main thread or worker)
+//! that calls. Every export catches panics and turns them into JavaScript errors.
+
+mod convert;
+mod environment;
+pub mod flags;
+pub mod steps;

@@ -1,0 +1,168 @@
+//! Executions: claimed together, read together, committed together, each with exactly one terminal.
+
+use indexmap::IndexMap;
+
+use super::session::SessionStep;
+use super::{Agent, MAX_EVENTS_PER_COMMIT, unexpected};
+use crate::output::Output;
+use crate::{
+    Answer, CellId, Effect, Event, ExecutionAssigned, ExecutionCompleted, ExecutionStarted, ExecutionStatus, Failure,
+    Handler, Now, Phase, Query, QueueEntry, QueueId, QueueStatus, Reply,
+};
+
+/// Events that one html execution commits: assigned, started, cleared, result, completed.
+const EVENTS_PER_EXECUTION: usize = 5;
+
+/// What an agent is in the middle of.
+#[derive(Clone, Debug)]
+pub(super) enum Work {
+    /// A session event.
+    Session(SessionStep),
+    /// Waiting for the ledger's word on these.
+    Claiming(Vec<QueueEntry>),
+    /// Reading the sources of the cells of these.
+    Reading(Vec<QueueEntry>),
+    /// The first runs are being committed; the rest follows, one commit each.
+    Committing { runs: Vec<Run>, rest: Vec<Run> },
+    /// A commit failed: reading which of these runs the store still shows as open.
+    Verifying { runs: Vec<Run>, failure: Failure },
+    /// A run whose events the store refuses is being completed with that failure.
+    Failing { rest: Vec<Run> },
+}
+
+/// One execution and the events that tell it.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    entry: QueueEntry,
+    events: Vec<Event>,
+}
+
+impl Agent {
+    pub(super) fn claim_next(&mut self) {
+        let count = self.waiting.len().min(MAX_EVENTS_PER_COMMIT / EVENTS_PER_EXECUTION);
+        let entries: Vec<QueueEntry> = self.waiting.drain(..count).collect();
+        for entry in &entries {
+            self.waiting_ids.remove(&entry.id);
+        }
+        let ids = entries.iter().map(|entry| entry.id.clone()).collect();
+        self.ask(Work::Claiming(entries), |ticket| Effect::Claim { ticket, entries: ids });
+    }
+
+    pub(super) fn resume_execution(&mut self, now: Now, work: Work, answer: Answer) {
+        match (work, answer) {
+            (Work::Claiming(entries), Ok(Reply::Claimed(granted))) => self.read(entries, &granted),
+            (Work::Reading(entries), Ok(Reply::Sources(sources))) => self.execute(now, entries, &sources),
+            (Work::Committing { rest, .. } | Work::Failing { rest, .. }, Ok(_)) => self.commit_rest(rest),
+            (Work::Committing { mut runs, rest }, Err(failure)) => {
+                runs.extend(rest);
+                self.verify(runs, failure);
+            }
+            (Work::Verifying { runs, failure }, Ok(Reply::Entries(rows))) => self.retry(now, runs, &rows, failure),
+            (_, Ok(other)) => self.break_down(unexpected(&other)),
+            (_, Err(failure)) => self.break_down(failure),
+        }
+    }
+
+    fn read(&mut self, entries: Vec<QueueEntry>, granted: &[QueueId]) {
+        let entries: Vec<QueueEntry> = entries.into_iter().filter(|entry| granted.contains(&entry.id)).collect();
+        if entries.is_empty() {
+            return self.next();
+        }
+        let mut cells: Vec<CellId> = entries.iter().map(|entry| entry.cell_id.clone()).collect();
+        cells.sort_unstable();
+        cells.dedup();
+        self.effects.push(Effect::Phase(Phase::Busy));
+        self.query(Work::Reading(entries), Query::CellSources(cells));
+    }
+
+    /// html ends within its step: the runs are built here and committed together.
+    fn execute(&mut self, now: Now, entries: Vec<QueueEntry>, sources: &IndexMap<CellId, String>) {
+        let mut runs = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let outcome = match sources.get(&entry.cell_id) {
+                Some(source) => match self.runtime_type.handler {
+                    Handler::Html => Ok(Output::html(source)),
+                },
+                None => Err("cell not found".to_owned()),
+            };
+            runs.push(self.run_of(now, entry, outcome));
+        }
+        self.commit(runs, Vec::new());
+    }
+
+    fn commit(&mut self, runs: Vec<Run>, rest: Vec<Run>) {
+        let events = runs.iter().flat_map(|run| run.events.iter().cloned()).collect();
+        self.ask(Work::Committing { runs, rest }, |ticket| Effect::Commit { ticket, events });
+    }
+
+    fn commit_rest(&mut self, mut rest: Vec<Run>) {
+        if rest.is_empty() {
+            if self.waiting.is_empty() {
+                self.effects.push(Effect::Phase(Phase::Ready));
+            }
+            return self.next();
+        }
+        let run = rest.remove(0);
+        self.commit(vec![run], rest);
+    }
+
+    /// A commit is one transaction, but only the store knows what became of a failed one.
+    fn verify(&mut self, runs: Vec<Run>, failure: Failure) {
+        let ids = runs.iter().map(|run| run.entry.id.clone()).collect();
+        self.query(Work::Verifying { runs, failure }, Query::Entries(ids));
+    }
+
+    /// What is still open is committed again, one by one, so that one bad execution fails alone. The first of a single run
+    /// that failed is completed with its failure; when that fails too, the store is past using.
+    fn retry(&mut self, now: Now, runs: Vec<Run>, rows: &[QueueEntry], failure: Failure) {
+        let alone = runs.len() == 1;
+        let mut open: Vec<Run> = runs.into_iter().filter(|run| self.is_open(&run.entry.id, rows)).collect();
+        if !alone || open.is_empty() {
+            return self.commit_rest(open);
+        }
+        let run = self.run_of(now, open.remove(0).entry, Err(failure.message));
+        let events = run.events;
+        self.ask(Work::Failing { rest: open }, |ticket| Effect::Commit { ticket, events });
+    }
+
+    fn is_open(&self, id: &QueueId, rows: &[QueueEntry]) -> bool {
+        rows.iter().any(|row| {
+            row.id == *id
+                && (row.status == QueueStatus::Pending || row.assigned_runtime_session.as_ref() == self.session_id())
+        })
+    }
+
+    /// The events of one execution: Assigned (unless somebody assigned it to us), Started, the output, Completed.
+    fn run_of(&mut self, now: Now, entry: QueueEntry, outcome: Result<Output, String>) -> Run {
+        let Some(identity) = self.identity().cloned() else { return Run { entry, events: Vec::new() } };
+        let (queue_id, cell_id) = (entry.id.clone(), entry.cell_id.clone());
+        let runtime_session_id = identity.session_id.clone();
+        let mut events = Vec::with_capacity(EVENTS_PER_EXECUTION);
+        if entry.status == QueueStatus::Pending {
+            let runtime_session_id = runtime_session_id.clone();
+            events.push(Event::ExecutionAssigned(ExecutionAssigned { queue_id: queue_id.clone(), runtime_session_id }));
+        }
+        events.push(Event::ExecutionStarted(ExecutionStarted {
+            queue_id: queue_id.clone(),
+            cell_id: cell_id.clone(),
+            runtime_session_id,
+            started_at: now.timestamp(),
+        }));
+        let (status, error) = match outcome {
+            Ok(output) => {
+                events.extend(output.events(&entry.cell_id, entry.execution_count, &identity.runtime_id, &mut self.ids));
+                (ExecutionStatus::Success, None)
+            }
+            Err(error) => (ExecutionStatus::Error, Some(error)),
+        };
+        events.push(Event::ExecutionCompleted(ExecutionCompleted {
+            queue_id,
+            cell_id,
+            status,
+            error,
+            completed_at: now.timestamp(),
+            execution_duration_ms: 0.into(),
+        }));
+        Run { entry, events }
+    }
+}

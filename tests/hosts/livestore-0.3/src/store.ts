@@ -1,0 +1,140 @@
+/**
+ * Opens, fills, reads and closes in-memory notebook stores on LiveStore 0.3.1.
+ *
+ * The caller sets `NODE_ENV`: outside production LiveStore hashes the result of every materialiser.
+ */
+import { randomUUID } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { makeAdapter } from "@livestore/adapter-node";
+import { createStore, provideOtel, Schema, type Store as LiveStore } from "@livestore/livestore";
+import { Effect, Logger, LogLevel, Scope } from "effect";
+import { schema, tables as tableDefs } from "./schema.js";
+
+// What a host hands to the bridge besides the store; it must come from the very LiveStore that made the store.
+export { queryDb, Schema } from "@livestore/livestore";
+
+export type Store = LiveStore<typeof schema>;
+
+export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
+export interface JsonObject {
+  readonly [key: string]: JsonValue;
+}
+
+/** An event as the log spells it: dates are ISO-8601 strings. */
+export interface EncodedEvent {
+  readonly name: string;
+  readonly args: JsonObject;
+}
+
+export interface StoreOptions {
+  /** The notebook id: LiveStore takes ASCII letters, digits, `_` and `-`. */
+  readonly storeId: string;
+  /** Unique by default. LiveStore's own default, the host name, is the same for every client of a machine. */
+  readonly clientId?: string;
+}
+
+/** The tables that a trace records, in its order. */
+export const TABLE_NAMES = [
+  "runtimeSessions",
+  "executionQueue",
+  "cells",
+  "outputs",
+  "outputDeltas",
+  "pendingClears",
+  "presence",
+] as const;
+
+/** The rows of a store as the traces record them, in the order of their insertion. */
+export type TableDump = Readonly<Record<(typeof TABLE_NAMES)[number], readonly JsonObject[]>>;
+
+/**
+ * The leader takes an event over in a millisecond or two. One second without any progress means that it never will:
+ * a store whose materialiser has failed once keeps all later events to itself.
+ */
+const DRAIN_STALL_MS = 1000;
+
+/**
+ * `createStorePromise` of LiveStore 0.3.1 prints its debug messages on standard output and cannot be told not to.
+ * Running the effect it wraps lets a command line keep standard output for itself; warnings go to standard error.
+ */
+const quietly = <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
+  effect.pipe(
+    Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))),
+    Logger.withMinimumLogLevel(LogLevel.Warning),
+    Effect.runPromise,
+  );
+
+/** Opens an empty in-memory store. */
+export const openStore = ({ storeId, clientId = `client-${randomUUID()}` }: StoreOptions): Promise<Store> =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make();
+    const adapter = makeAdapter({ storage: { type: "in-memory" }, clientId });
+    return yield* createStore({ schema, adapter, storeId, disableDevtools: true }).pipe(Scope.extend(scope));
+  }).pipe(Effect.withSpan("openStore"), provideOtel({}), quietly);
+
+/** Events committed but not yet taken over by the store's leader: shutting down now would lose them. */
+const pendingCount = (store: Store): number => Effect.runSync(store.syncProcessor.syncState.get).pending.length;
+
+const drain = async (store: Store): Promise<void> => {
+  let pending = pendingCount(store);
+  let stalledSince_ms = performance.now();
+  while (pending > 0) {
+    await nextTurn();
+    const before = pending;
+    pending = pendingCount(store);
+    if (pending !== before) stalledSince_ms = performance.now();
+    else if (performance.now() - stalledSince_ms > DRAIN_STALL_MS) {
+      throw new Error(`the store has lost its leader, events never taken over: \`${pending}\``);
+    }
+  }
+};
+
+/** Lets the leader take over every committed event, then shuts the store down, even where that has failed. */
+export const closeStore = async (store: Store): Promise<void> => {
+  try {
+    await drain(store);
+  } finally {
+    await store.shutdown();
+  }
+};
+
+const DATE_FIELDS: ReadonlySet<string> = new Set([
+  "startedAt",
+  "completedAt",
+  "requestedAt",
+  "respondedAt",
+  "renewedAt",
+]);
+
+const decodeDates = (args: JsonObject): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(args).map(([key, value]) =>
+      DATE_FIELDS.has(key) && typeof value === "string" ? [key, new Date(value)] : [key, value],
+    ),
+  );
+
+// Names and fields are checked by the schema when LiveStore encodes the events.
+type CommitPlain = (...events: readonly { name: string; args: Record<string, unknown> }[]) => void;
+
+/** Commits events spelled as in the log, in one transaction. */
+export const commit = (store: Store, ...events: readonly EncodedEvent[]): void => {
+  (store.commit as CommitPlain)(...events.map(({ name, args }) => ({ name, args: decodeDates(args) })));
+};
+
+/** As much of a LiveStore table definition as it takes to read its rows. */
+interface TableShape {
+  readonly sqliteDef: { readonly name: string };
+  readonly rowSchema: Schema.Schema<any, any>;
+}
+
+/** Reads the tables that the traces record. */
+export const tables = (store: Store): TableDump => {
+  const dumpTable = ({ sqliteDef, rowSchema }: TableShape): readonly JsonObject[] => {
+    const query = `SELECT * FROM ${sqliteDef.name} ORDER BY rowid`;
+    const decode = Schema.decodeUnknownSync(rowSchema);
+    const rows = store.query<readonly unknown[]>({ query, bindValues: {} });
+    // Decoding turns 0 and 1 into booleans and JSON text into values; stringifying turns dates into ISO strings.
+    return rows.map((row) => JSON.parse(JSON.stringify(decode(row))) as JsonObject);
+  };
+  return Object.fromEntries(TABLE_NAMES.map((name) => [name, dumpTable(tableDefs[name])])) as TableDump;
+};

@@ -1,0 +1,5 @@
+//! The integration tests: one binary, a module a question.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must panic")]
+
+mod materialiser;

@@ -1,0 +1,1 @@
+//! Players, oracles and helpers that the integration tests share.
