@@ -251,7 +251,7 @@ impl HtmlRuntime {
     fn resume_poll(&mut self, session: SessionId, at: PollAt, answer: Answer) {
         let reply = match answer {
             Ok(reply) => reply,
-            Err(failure) => return self.poll_failed(session, at, failure),
+            Err(failure) => return self.poll_failed(session, &at, failure),
         };
         match (at, reply) {
             (PollAt::Asked, Reply::Flag(true)) if self.store_attached => {
@@ -285,7 +285,7 @@ impl HtmlRuntime {
 
     /// Whatever a tick throws becomes the runtime's error, and the status `error` ends the polling for good
     /// ([`crate::Quirk::AnyFailingCommitWedges`]).
-    fn poll_failed(&mut self, session: SessionId, at: PollAt, failure: Failure) {
+    fn poll_failed(&mut self, session: SessionId, at: &PollAt, failure: Failure) {
         if !matches!(at, PollAt::Failed) {
             self.hook(Task::Poll { session, at: PollAt::Failed }, Hook::SetError { message: failure.message });
         }

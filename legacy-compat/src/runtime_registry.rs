@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
-use registry::{Answer, Failure, Reply, Ticket, TimerId};
+use registry::{Answer, Failure, Ticket, TimerId};
 
 use crate::tasks::Tasks;
 use crate::{CallId, RuntimeState};
@@ -147,15 +147,38 @@ struct Monitor {
 enum Task {
     /// Nothing follows, whatever the answer.
     Ignored,
-    RegisterAnnounced { call: CallId, key: ObjectKey },
-    UnregisterStopped { call: CallId, id: String },
-    UnregisterAnnounced { call: CallId, id: String },
+    RegisterAnnounced {
+        call: CallId,
+        key: ObjectKey,
+    },
+    UnregisterStopped {
+        call: CallId,
+        id: String,
+    },
+    UnregisterAnnounced {
+        call: CallId,
+        id: String,
+    },
     /// The last step of a call, whose outcome is its answer.
-    Last { call: CallId },
-    MadeRoom { call: CallId, key: ObjectKey },
-    StoppedOne { call: CallId },
-    ChangeAnnounced { key: ObjectKey, id: String, state: RuntimeState },
-    ChangeTold { id: String, state: RuntimeState },
+    Last {
+        call: CallId,
+    },
+    MadeRoom {
+        call: CallId,
+        key: ObjectKey,
+    },
+    StoppedOne {
+        call: CallId,
+    },
+    ChangeAnnounced {
+        key: ObjectKey,
+        id: String,
+        state: RuntimeState,
+    },
+    ChangeTold {
+        id: String,
+        state: RuntimeState,
+    },
 }
 
 impl RuntimeRegistry {
@@ -262,7 +285,8 @@ impl RuntimeRegistry {
 
     fn stop_monitoring(&mut self, facts: &Facts, id: &str) {
         let is_of_id = |monitor: &Monitor| facts.get(&monitor.key).is_some_and(|seen| seen.id == id);
-        let timers: Vec<_> = self.monitors.iter().filter(|(_, monitor)| is_of_id(monitor)).map(|(timer, _)| *timer).collect();
+        let timers: Vec<_> =
+            self.monitors.iter().filter(|(_, monitor)| is_of_id(monitor)).map(|(timer, _)| *timer).collect();
         for timer in timers {
             self.monitors.remove(&timer);
             self.effects.push(Effect::ClearInterval(timer));
@@ -407,6 +431,7 @@ fn limit_reached(limit: Option<f64>) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use registry::Reply;
 
     fn facts(priorities: &[f64]) -> Facts {
         let facts = |(key, priority): (u32, &f64)| {

@@ -56,7 +56,7 @@ export class HtmlRuntime extends BaseRuntime implements LocalRuntime {
 
   protected override async doStart(notebookId: string, config: RuntimeConfiguration): Promise<void> {
     const { store, userId } = config as Partial<HtmlRuntimeConfig>;
-    const reason = addon().checkHtmlConfiguration(Boolean(store), userId ? String(userId) : null);
+    const reason = addon().checkHtmlConfiguration(Boolean(store), userId ?? null);
     if (reason !== null) throw new Error(reason);
     this.#notebook = notebookOf(store as LiveStore, notebookId);
     const { runtimeId, sessionId } = this.state;
@@ -74,6 +74,6 @@ export class HtmlRuntime extends BaseRuntime implements LocalRuntime {
     if (!store || !userId) return null;
     const isBuiltIn = this.doStart === HtmlRuntime.prototype.doStart && this.doStop === HtmlRuntime.prototype.doStop;
     const notebook = notebookOf(store, this.notebookId ?? "");
-    return notebook.admit(seat, this.metadata.type, String(userId), isBuiltIn);
+    return notebook.admit(seat, this.metadata.type, userId, isBuiltIn);
   }
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+export { createRuntimeAgentRegistry, getRuntimeAgentRegistry, RuntimeAgent, RuntimeAgentRegistry } from "./agents";
+export type { RuntimeAgentRegistryConfig, RuntimeAgentRegistryStatus, RuntimeTypeDefinition } from "./agents";
 export { bridge, configure, ready, shutdown } from "./internal/bridge";
 export type {
   Attributes,

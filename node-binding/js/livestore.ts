@@ -6,19 +6,24 @@
  */
 
 import { addon } from "./internal/addon";
-import { BridgeError } from "./internal/errors";
+import { BridgeError, messageOf } from "./internal/errors";
 import { attempt, done } from "./internal/perform";
 import type { Answer, Statement, WireEvent } from "./internal/protocol";
 import type { LiveStore } from "./types";
 
 /** What {@link attach} takes of LiveStore: the two exports of `@livestore/livestore`, of the version that the store is of. */
 export interface LiveStoreModule {
-  // LiveStore types these by the host's schema, which the adapter does not know.
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  queryDb: (query: any, options?: any) => unknown;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  Schema: any;
+  queryDb: (query: never, options?: never) => unknown;
+  Schema: { Any: unknown; Array(item: never): unknown; validateEither(schema: never): (value: never) => unknown };
 }
+
+/** The same, as the adapter calls it: LiveStore types these by schemas that the adapter does not know. */
+interface UntypedModule {
+  queryDb: (query: object, options: object) => unknown;
+  Schema: { Any: unknown; Array(item: unknown): unknown; validateEither(schema: unknown): (value: unknown) => Either };
+}
+
+type Either = { _tag: "Right" } | { _tag: "Left"; left: Error };
 
 /** An attached store. */
 export interface Attachment {
@@ -26,29 +31,31 @@ export interface Attachment {
   detach(): void;
 }
 
-const modules = new WeakMap<object, LiveStoreModule>();
+const modules = new WeakMap<object, UntypedModule>();
 
 /**
  * Gives the bridge the live query of a store, which the new path needs. Without it every session on the store is served by the
  * old path.
  */
 export function attach(store: LiveStore, livestore: LiveStoreModule): Attachment {
+  const given = livestore as unknown as Partial<UntypedModule> | undefined;
   for (const name of ["commit", "query", "subscribe"] as const) {
-    if (typeof store?.[name] !== "function") {
+    if (typeof (store as Partial<LiveStore> | undefined)?.[name] !== "function") {
       throw new BridgeError("NOT_A_STORE", `attach: the store has no method \`${name}\``, "pass the store that createStore gave");
     }
   }
-  if (typeof livestore?.queryDb !== "function" || typeof livestore.Schema?.Array !== "function") {
+  if (typeof given?.queryDb !== "function" || typeof given.Schema?.Array !== "function") {
     throw new BridgeError(
       "NOT_LIVESTORE",
       "attach: the second argument lacks `queryDb` or `Schema`",
       'import { queryDb, Schema } from "@livestore/livestore" and pass { queryDb, Schema }',
     );
   }
-  modules.set(store, livestore);
+  const module = given as UntypedModule;
+  modules.set(store, module);
   return {
     detach() {
-      if (modules.get(store) === livestore) modules.delete(store);
+      if (modules.get(store) === module) modules.delete(store);
     },
   };
 }
@@ -180,7 +187,7 @@ function validate(store: LiveStore, event: { name: string; args: unknown }): voi
   const definition = definitions.get(event.name);
   const verdict = definition && livestore.Schema.validateEither(definition.schema)(event.args);
   if (!verdict || verdict._tag === "Left") {
-    const reason = verdict ? String(verdict.left?.message ?? verdict.left) : "the host's schema has no such event";
+    const reason = verdict ? messageOf(verdict.left) : "the host's schema has no such event";
     throw new BridgeError("INVALID_EVENT", `${event.name}: ${reason}`, "use the schema whose events runtime-bridge documents");
   }
 }

@@ -4,6 +4,9 @@
 /** Puts a flag document in force; gives its generation. A refused one leaves the last good one in force. */
 export declare function applyFlags(text: string, origin: string): number
 
+/** The types that can be started, the highest priority first, as JSON. */
+export declare function availableRuntimeTypes(): string
+
 /** Why `HtmlRuntime.doStart` throws before it touches the store, or nothing. */
 export declare function checkHtmlConfiguration(hasStore: boolean, userId?: string | undefined | null): string | null
 
@@ -31,14 +34,32 @@ export declare function generateSessionId(runtimeId: string, wallMs: number): st
 /** `isActiveAndReady()`. */
 export declare function isActiveAndReady(runtime: number): boolean
 
+/** How many agents may exist at once. */
+export declare function maxConcurrentAgents(): number
+
 /** What an operator sees of every open notebook, as JSON. */
 export declare function notebooksStatus(): string
 
 /** Opens a notebook; `id` is the key of its flags. */
 export declare function openNotebook(id: string): number
 
+/** Makes sure that a notebook has an agent of this type; true where there was none before. */
+export declare function placeAgent(notebook: string, runtimeType: string): boolean
+
+/** Adds a runtime type, described as JSON. */
+export declare function registerRuntimeType(definition: string): void
+
+/** Takes a notebook's agent out; false where it has none. */
+export declare function removeAgent(notebook: string): boolean
+
+/** Begins a registry of agents; `max` bounds how many may exist at once. */
+export declare function resetAgents(max: number): void
+
 /** The decision for a notebook, as JSON. */
 export declare function route(notebook: string, attributes: string, wallMs: number): string
+
+/** A runtime type as JSON, `null` where there is none of that name. */
+export declare function runtimeType(name: string): string
 
 /** Steps a notebook: `{ type, … }` in, a list of effects out. */
 export declare function stepNotebook(notebook: number, wallMs: number, monoMs: number, input: string): string

@@ -98,6 +98,11 @@ pub(crate) fn diagnostic(event: &SourceEvent) -> Diagnostic {
     Diagnostic { level, code, message: event.to_string(), help: event.hint().unwrap_or_default().to_owned() }
 }
 
+/// An error with a code and a hint. Only the message of an error reaches JavaScript, so it carries all three as JSON.
+pub(crate) fn refusal(code: &str, message: &str, help: &str) -> Error {
+    Error::from_reason(serde_json::json!({ "code": code, "message": message, "help": help }).to_string())
+}
+
 /// Reads JSON that the facade wrote; lone surrogates become U+FFFD, as they do in the store.
 pub(crate) fn read<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
     registry::json::from_str(text).map_err(|error| Error::from_reason(format!("{what}: {error}")))

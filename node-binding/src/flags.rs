@@ -7,11 +7,11 @@ use bridge_host::source::FlagFile;
 use flags::Context;
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
-use napi::{Error, Result};
+use napi::Result;
 use napi_derive::napi;
 use serde_json::{Map, Value};
 
-use crate::convert::{diagnostic, read, write};
+use crate::convert::{diagnostic, read, refusal, write};
 use crate::environment::{now, with};
 
 thread_local! {
@@ -51,8 +51,7 @@ pub fn apply_flags(text: String, origin: String) -> Result<f64> {
         environment.flags().expect();
         let applied = environment.flags().apply(&text, &origin);
         let applied = applied.map_err(|error| {
-            let report = serde_json::json!({ "code": error.code(), "message": format!("{origin}: {error}"), "help": error.hint() });
-            Error::from_reason(report.to_string())
+            refusal(error.code(), &format!("{origin}: {error}"), error.hint())
         })?;
         // A generation counts documents: it stays far below 2^53.
         Ok(applied.generation as f64)

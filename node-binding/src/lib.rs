@@ -3,6 +3,7 @@
 //! Free functions, `u32` handles, JSON in and out. What is behind them belongs to the Node environment (main thread or worker)
 //! that calls. Every export catches panics and turns them into JavaScript errors.
 
+pub mod agents;
 mod convert;
 mod environment;
 pub mod flags;

@@ -1,11 +1,11 @@
 //! Runtime types: configuration and a handler, never a subclass.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Capabilities;
 
 /// A kind of runtime that a notebook can be given.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RuntimeType {
     /// The type's name in the event log, `html` for instance.
@@ -23,9 +23,9 @@ pub struct RuntimeType {
     pub priority: i32,
     /// Whether it can be started here.
     pub is_available: bool,
-    /// What executes its cells.
+    /// What executes its cells; a type without a handler is known and cannot be started.
     #[serde(skip)]
-    pub handler: Handler,
+    pub handler: Option<Handler>,
 }
 
 /// What executes the cells of a runtime type.
@@ -46,7 +46,7 @@ impl RuntimeType {
             capabilities: Capabilities { can_execute_code: true, ..Capabilities::default() },
             priority: 100,
             is_available: true,
-            handler: Handler::Html,
+            handler: Some(Handler::Html),
         }
     }
 }

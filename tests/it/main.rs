@@ -2,4 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must panic")]
 
+mod dependencies;
 mod materialiser;
+mod traces;

@@ -1,1 +1,10 @@
-//! Players, oracles and helpers that the integration tests share.
+//! What the integration tests share: traces and the player that plays them, the comparison of what was seen with what was
+//! recorded. Nothing here decides anything that the product decides, and nothing of it ships.
+
+pub mod compare;
+pub mod placeholder;
+mod player;
+mod trace;
+
+pub use player::{Played, play};
+pub use trace::{Setup, SetupCell, SetupEntry, SetupEvent, SetupSession, Trace, TraceError};

@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 
 /// One recording.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Trace {
     /// `<suite>/<name>`.
     pub scenario: String,
@@ -179,7 +178,8 @@ impl Trace {
     pub fn read_all(directory: &Path) -> Result<Vec<Self>, TraceError> {
         let path = directory.display().to_string();
         let unreadable = |source| TraceError::Unreadable { path: path.clone(), source };
-        let entries: Vec<_> = fs::read_dir(directory).map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)?;
+        let entries: Vec<_> =
+            fs::read_dir(directory).map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)?;
         let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
         files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
         files.sort();
@@ -195,7 +195,7 @@ impl Trace {
     ///
     /// # Errors
     /// [`TraceError::Step`] for the first operation that the player does not know.
-    pub fn typed_steps(&self) -> Result<Vec<Op>, TraceError> {
+    pub(crate) fn typed_steps(&self) -> Result<Vec<Op>, TraceError> {
         self.steps.iter().enumerate().map(|(at, step)| self.typed_step(at, step)).collect()
     }
 
@@ -210,7 +210,7 @@ impl Trace {
 }
 
 /// A source text: as it stands, or repeated.
-pub fn expand_source(source: &Value) -> String {
+pub(crate) fn expand_source(source: &Value) -> String {
     let repeat = &source["$repeat"];
     match (source.as_str(), repeat["text"].as_str(), repeat["times"].as_u64()) {
         (Some(text), _, _) => text.to_owned(),
@@ -231,13 +231,13 @@ struct RawStep {
 
 /// An operation with its arguments.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Op {
+pub(crate) struct Op {
     /// What is done.
-    pub action: Action,
+    pub(crate) action: Action,
     /// False for a call that is left running, named by `call`.
-    pub waits: bool,
+    pub(crate) waits: bool,
     /// The name of a call that is left running.
-    pub call: Option<String>,
+    pub(crate) call: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for Op {
@@ -268,104 +268,261 @@ fn first_count() -> i64 {
     1
 }
 
-/// What a step does: the operations of the suites base, html and registry.
+/// What a step does: the operations of the suites base, html and registry. The README beside the recordings describes each.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "op", content = "args", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the README beside the recordings describes each operation and its arguments")]
-pub enum Action {
-    Advance { ms: u64 },
+pub(crate) enum Action {
+    Advance {
+        ms: u64,
+    },
     Settle {},
     Idle {},
-    SameTick { ops: Vec<Op> },
+    SameTick {
+        ops: Vec<Op>,
+    },
 
-    RequestExecution { queue_id: String, cell_id: String, #[serde(default = "first_count")] execution_count: i64 },
-    RequestMany { count: i64, cell_ids: Vec<String>, #[serde(default)] one_commit: bool },
-    CancelExecution { queue_id: String, cell_id: String, #[serde(default)] reason: Option<String> },
-    Commit { name: String, args: Value },
-    EditSource { cell_id: String, source: Value },
+    RequestExecution {
+        queue_id: String,
+        cell_id: String,
+        #[serde(default = "first_count")]
+        execution_count: i64,
+    },
+    RequestMany {
+        count: i64,
+        cell_ids: Vec<String>,
+        #[serde(default)]
+        one_commit: bool,
+    },
+    CancelExecution {
+        queue_id: String,
+        cell_id: String,
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    Commit {
+        name: String,
+        args: Value,
+    },
+    EditSource {
+        cell_id: String,
+        source: Value,
+    },
     DumpTables {},
     Fault {
-        #[serde(default)] event: Option<String>,
+        #[serde(default)]
+        event: Option<String>,
         message: String,
-        #[serde(default = "once")] times: u32,
-        #[serde(default)] skip: u32,
-        #[serde(default)] non_error: bool,
+        #[serde(default = "once")]
+        times: u32,
+        #[serde(default)]
+        skip: u32,
+        #[serde(default)]
+        non_error: bool,
     },
 
     NewRuntime {
         r#as: String,
-        #[serde(default)] class: Option<String>,
-        #[serde(default)] metadata: Map<String, Value>,
-        #[serde(default)] config: Map<String, Value>,
-        #[serde(default)] behaviour: Behaviour,
+        #[serde(default)]
+        class: Option<String>,
+        #[serde(default)]
+        metadata: Map<String, Value>,
+        #[serde(default)]
+        config: Map<String, Value>,
+        #[serde(default)]
+        behaviour: Behaviour,
     },
-    Start { runtime: String, #[serde(default = "main_notebook")] notebook_id: String, #[serde(default)] config: Option<Map<String, Value>> },
-    Stop { runtime: String },
-    Restart { runtime: String, #[serde(default)] config: Option<Map<String, Value>> },
-    Destroy { runtime: String },
-    GetState { runtime: String },
-    GetConfig { runtime: String },
-    GetDebugInfo { runtime: String },
-    GetMetadata { runtime: String },
-    GetCapabilities { runtime: String },
-    ToString { runtime: String },
-    Protected { runtime: String, method: String, #[serde(default)] args: Vec<Value> },
-    ExecuteCode { runtime: String, cell_id: String, code: String },
-    SetupInstructions { runtime: String },
-    HasMethod { runtime: String, methods: Vec<String> },
+    Start {
+        runtime: String,
+        #[serde(default = "main_notebook")]
+        notebook_id: String,
+        #[serde(default)]
+        config: Option<Map<String, Value>>,
+    },
+    Stop {
+        runtime: String,
+    },
+    Restart {
+        runtime: String,
+        #[serde(default)]
+        config: Option<Map<String, Value>>,
+    },
+    Destroy {
+        runtime: String,
+    },
+    GetState {
+        runtime: String,
+    },
+    GetConfig {
+        runtime: String,
+    },
+    GetDebugInfo {
+        runtime: String,
+    },
+    GetMetadata {
+        runtime: String,
+    },
+    GetCapabilities {
+        runtime: String,
+    },
+    ToString {
+        runtime: String,
+    },
+    Protected {
+        runtime: String,
+        method: String,
+        #[serde(default)]
+        args: Vec<Value>,
+    },
+    ExecuteCode {
+        runtime: String,
+        cell_id: String,
+        code: String,
+    },
+    SetupInstructions {
+        runtime: String,
+    },
+    HasMethod {
+        runtime: String,
+        methods: Vec<String>,
+    },
     Subscribe {
         runtime: String,
         r#as: String,
-        #[serde(default)] throws: Option<String>,
-        #[serde(default)] mutates: bool,
-        #[serde(default)] unsubscribe_self: bool,
-        #[serde(default)] stop_when: Option<String>,
+        #[serde(default)]
+        throws: Option<String>,
+        #[serde(default)]
+        mutates: bool,
+        #[serde(default)]
+        unsubscribe_self: bool,
+        #[serde(default)]
+        stop_when: Option<String>,
     },
-    SubscribeAgain { runtime: String, r#as: String },
-    Unsubscribe { r#as: String },
+    SubscribeAgain {
+        runtime: String,
+        r#as: String,
+    },
+    Unsubscribe {
+        r#as: String,
+    },
 
-    NewRegistry { #[serde(default = "main_registry")] r#as: String, #[serde(default)] config: Map<String, Value> },
-    GetInstance { r#as: String, #[serde(default)] config: Map<String, Value>, #[serde(default)] helper: bool },
-    ResetInstance {},
-    Register { #[serde(default = "main_registry")] registry: String, runtime: String },
-    Unregister { #[serde(default = "main_registry")] registry: String, runtime_id: String },
-    GetAvailable { #[serde(default = "main_registry")] registry: String },
-    GetRuntime { #[serde(default = "main_registry")] registry: String, runtime_id: String },
-    GetByType { #[serde(default = "main_registry")] registry: String, r#type: String },
-    GetActiveRuntimes { #[serde(default = "main_registry")] registry: String },
-    GetActiveRuntime { #[serde(default = "main_registry")] registry: String },
-    GetActiveOfType { #[serde(default = "main_registry")] registry: String, r#type: String },
-    CanStart { #[serde(default = "main_registry")] registry: String },
-    StartRuntime {
-        #[serde(default = "main_registry")] registry: String,
-        runtime_id: String,
-        #[serde(default = "main_notebook")] notebook_id: String,
-        #[serde(default)] config: Option<Map<String, Value>>,
+    NewRegistry {
+        #[serde(default = "main_registry")]
+        r#as: String,
+        #[serde(default)]
+        config: Map<String, Value>,
     },
-    StopAll { #[serde(default = "main_registry")] registry: String },
-    OnEvent { #[serde(default = "main_registry")] registry: String, r#as: String, #[serde(default)] throws: Option<String> },
-    OnStateChanged { #[serde(default = "main_registry")] registry: String, r#as: String, #[serde(default)] throws: Option<String> },
-    OnRegistered { #[serde(default = "main_registry")] registry: String, r#as: String, #[serde(default)] throws: Option<String> },
-    OnUnregistered { #[serde(default = "main_registry")] registry: String, r#as: String, #[serde(default)] throws: Option<String> },
-    GetStats { #[serde(default = "main_registry")] registry: String },
+    GetInstance {
+        r#as: String,
+        #[serde(default)]
+        config: Map<String, Value>,
+        #[serde(default)]
+        helper: bool,
+    },
+    ResetInstance {},
+    Register {
+        #[serde(default = "main_registry")]
+        registry: String,
+        runtime: String,
+    },
+    Unregister {
+        #[serde(default = "main_registry")]
+        registry: String,
+        runtime_id: String,
+    },
+    GetAvailable {
+        #[serde(default = "main_registry")]
+        registry: String,
+    },
+    GetRuntime {
+        #[serde(default = "main_registry")]
+        registry: String,
+        runtime_id: String,
+    },
+    GetByType {
+        #[serde(default = "main_registry")]
+        registry: String,
+        r#type: String,
+    },
+    GetActiveRuntimes {
+        #[serde(default = "main_registry")]
+        registry: String,
+    },
+    GetActiveRuntime {
+        #[serde(default = "main_registry")]
+        registry: String,
+    },
+    GetActiveOfType {
+        #[serde(default = "main_registry")]
+        registry: String,
+        r#type: String,
+    },
+    CanStart {
+        #[serde(default = "main_registry")]
+        registry: String,
+    },
+    StartRuntime {
+        #[serde(default = "main_registry")]
+        registry: String,
+        runtime_id: String,
+        #[serde(default = "main_notebook")]
+        notebook_id: String,
+        #[serde(default)]
+        config: Option<Map<String, Value>>,
+    },
+    StopAll {
+        #[serde(default = "main_registry")]
+        registry: String,
+    },
+    OnEvent {
+        #[serde(default = "main_registry")]
+        registry: String,
+        r#as: String,
+        #[serde(default)]
+        throws: Option<String>,
+    },
+    OnStateChanged {
+        #[serde(default = "main_registry")]
+        registry: String,
+        r#as: String,
+        #[serde(default)]
+        throws: Option<String>,
+    },
+    OnRegistered {
+        #[serde(default = "main_registry")]
+        registry: String,
+        r#as: String,
+        #[serde(default)]
+        throws: Option<String>,
+    },
+    OnUnregistered {
+        #[serde(default = "main_registry")]
+        registry: String,
+        r#as: String,
+        #[serde(default)]
+        throws: Option<String>,
+    },
+    GetStats {
+        #[serde(default = "main_registry")]
+        registry: String,
+    },
 }
 
 /// What the hooks of the test subclass do.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Behaviour {
+pub(crate) struct Behaviour {
     /// In `doStart`.
     #[serde(default)]
-    pub do_start: Deeds,
+    pub(crate) do_start: Deeds,
     /// In `doStop`.
     #[serde(default)]
-    pub do_stop: Deeds,
+    pub(crate) do_stop: Deeds,
 }
 
 /// One deed a call; the last one repeats.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(untagged)]
-pub enum Deeds {
+pub(crate) enum Deeds {
     /// The same each time.
     Always(Deed),
     /// One after the other.
@@ -380,7 +537,7 @@ impl Default for Deeds {
 
 impl Deeds {
     /// What the next call does.
-    pub fn next_deed(&mut self) -> Deed {
+    pub(crate) fn next_deed(&mut self) -> Deed {
         match self {
             Self::Always(deed) => deed.clone(),
             Self::List(deeds) if deeds.len() > 1 => deeds.remove(0),
@@ -392,7 +549,7 @@ impl Deeds {
 /// What one call of a hook does.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Deed {
+pub(crate) enum Deed {
     /// Returns.
     Ok,
     /// Returns after this many milliseconds.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bridge_core::{Ability, Decision, ROUTE_FLAG, decide};
 use flags::{Context, Explanation, LiveFlags};
 use legacy_compat::BaseRuntime;
-use registry::{IdSource, NotebookId, Now};
+use registry::{DEFAULT_MAX_CONCURRENT_AGENTS, IdSource, NotebookId, Now, Registry};
 
 use crate::step::{Notebook, RuntimeKey, Status};
 
@@ -19,6 +19,7 @@ pub struct Environment {
     flags: Arc<LiveFlags>,
     notebooks: BTreeMap<NotebookKey, Notebook>,
     runtimes: BTreeMap<RuntimeKey, BaseRuntime>,
+    agents: Registry,
     last_key: u32,
     ids: IdSource,
 }
@@ -30,6 +31,7 @@ impl Environment {
             flags: Arc::new(LiveFlags::new()),
             notebooks: BTreeMap::new(),
             runtimes: BTreeMap::new(),
+            agents: Registry::new(DEFAULT_MAX_CONCURRENT_AGENTS),
             last_key: 0,
             ids: IdSource::new(seed),
         }
@@ -38,6 +40,16 @@ impl Environment {
     /// The flags of all notebooks here.
     pub fn flags(&self) -> &Arc<LiveFlags> {
         &self.flags
+    }
+
+    /// The registry of agents and runtime types.
+    pub fn agents(&mut self) -> &mut Registry {
+        &mut self.agents
+    }
+
+    /// Begins anew with an empty registry of agents.
+    pub fn reset_agents(&mut self, max_concurrent_agents: usize) {
+        self.agents = Registry::new(max_concurrent_agents);
     }
 
     /// Registers a runtime object; `id` is its `metadata.id`.

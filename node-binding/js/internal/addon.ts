@@ -31,6 +31,8 @@ function load(): Loaded {
   let reason: unknown = null;
   for (const candidate of candidates) {
     try {
+      // The addon is a CommonJS module whose name is only known here.
+      // eslint-disable-next-line @typescript-eslint/no-require-imports
       return { addon: require(candidate) as Addon };
     } catch (error) {
       // A file that is there and cannot be loaded says more than a package that is not installed.

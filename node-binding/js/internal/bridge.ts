@@ -52,8 +52,8 @@ function applyFlags(text: string): void {
   }
 }
 
-/** The addon's errors of documents carry their code and help as JSON. */
-function refusal(error: unknown): unknown {
+/** The addon's refusals carry their code and help as JSON; this gives them back as an error. */
+export function refusal(error: unknown): unknown {
   try {
     const { code, message, help } = JSON.parse(messageOf(error)) as Diagnostic;
     return new BridgeError(code, message, help, { cause: error });

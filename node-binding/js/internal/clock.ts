@@ -44,5 +44,5 @@ export function every(ms: number, callback: () => void): () => void {
 
 /** Node's timers are objects with `unref`; a browser's are numbers. */
 function unref(timer: unknown): void {
-  if (typeof timer === "object" && timer !== null && "unref" in timer && typeof timer.unref === "function") timer.unref();
+  (timer as { unref?: () => void } | null | undefined)?.unref?.();
 }

@@ -31,22 +31,21 @@ export function call(begin: (id: number) => void): Promise<void> {
     try {
       begin(id);
     } catch (error) {
-      calls.delete(id);
-      reject(error);
+      abandon(id, error);
     }
   });
 }
 
 /** Settles a call with the outcome that the core gave it. */
 export function settle(id: number, outcome: Outcome<null>): void {
-  const pending = calls.get(id);
+  if ("Err" in outcome) return abandon(id, raised(outcome.Err));
+  calls.get(id)?.resolve();
   calls.delete(id);
-  if ("Ok" in outcome) pending?.resolve();
-  else pending?.reject(raised(outcome.Err));
 }
 
 /** Rejects a call that the core can no longer settle. */
 export function abandon(id: number, reason: unknown): void {
+  // What was thrown is rethrown as it is, as the old code did, whether or not it is an Error.
   calls.get(id)?.reject(reason);
   calls.delete(id);
 }

@@ -81,7 +81,8 @@ impl Agent {
         for entry in entries {
             let outcome = match sources.get(&entry.cell_id) {
                 Some(source) => match self.runtime_type.handler {
-                    Handler::Html => Ok(Output::html(source)),
+                    Some(Handler::Html) => Ok(Output::html(source)),
+                    None => Err("no handler executes this cell".to_owned()),
                 },
                 None => Err("cell not found".to_owned()),
             };

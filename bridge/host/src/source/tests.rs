@@ -119,7 +119,7 @@ fn a_missing_directory_is_told_at_once_and_found_when_it_comes() {
 #[test]
 fn a_bad_file_is_told_at_once_with_place_reason_and_hint() {
     let bench = Bench::prepared(NEVER, |etc| {
-        fs::write(etc.join("flags.json"), "{\n  \"flags\": {\"a\": {\"state\": 1}}}").unwrap()
+        fs::write(etc.join("flags.json"), "{\n  \"flags\": {\"a\": {\"state\": 1}}}").unwrap();
     });
     let event = bench.events.try_recv().unwrap();
     assert_eq!(bench.told(&event), "WRONG_TYPE: nothing");

@@ -1,0 +1,400 @@
+//! Plays a trace on virtual time: the performer of the cores in the tests, as the TypeScript facade is in production.
+//!
+//! It owns what the performer owns: runtime objects with their metadata, configuration and subscribers, stores, timers and
+//! promises. It decides nothing that a core decides.
+
+mod clock;
+mod registry;
+mod runtime;
+mod store;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ::registry::{Answer, Failure, IdSource, Reply, Ticket};
+use flags::LiveFlags;
+use legacy_compat::{CallId, Effect as BaseEffect, RegistryEffect};
+use serde_json::{Map, Value, json};
+
+use crate::trace::{Action, Op, Trace, TraceError};
+use clock::{Clock, Due};
+use registry::{RegistryObject, Round};
+use runtime::{RuntimeObject, Subscription};
+use store::Store;
+
+/// Seeds every id that a run draws, so that two runs of a trace are equal to the byte.
+const SEED: [u8; 32] = [7; 32];
+
+/// How long a waited call may take: a hanging hook beside a polling session would fire timers for ever.
+const PATIENCE_MS: u64 = 60_000;
+
+/// What recordings write for undefined.
+const UNDEFINED: &str = "<undefined>";
+
+/// What a player saw, with real ids, dates and numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Played {
+    /// In order, as a trace has them, without `seq`.
+    pub observations: Vec<Value>,
+    /// The rows of the store at the end; empty without a store.
+    pub tables: Value,
+}
+
+/// Plays a trace of the suites base, html and registry.
+///
+/// # Errors
+/// [`TraceError::Step`] for an operation the player does not know, [`TraceError::Unnamed`] for an object that is not there.
+pub fn play(trace: &Trace) -> Result<Played, TraceError> {
+    let steps = trace.typed_steps()?;
+    let mut player = Player::new(trace);
+    for (at, step) in steps.into_iter().enumerate() {
+        player.at = at;
+        player.step(step)?;
+    }
+    let tables = player.stores.first().map_or_else(|| json!({}), Store::tables);
+    Ok(Played { observations: player.observations, tables })
+}
+
+/// A run under way.
+struct Player {
+    scenario: String,
+    at: usize,
+    observations: Vec<Value>,
+    clock: Clock,
+    ids: IdSource,
+    runtimes: Vec<RuntimeObject>,
+    runtime_names: BTreeMap<String, usize>,
+    subscriptions: BTreeMap<String, Subscription>,
+    stores: Vec<Store>,
+    registries: Vec<RegistryObject>,
+    registry_names: BTreeMap<String, usize>,
+    singleton: Option<usize>,
+    calls: BTreeMap<CallId, Call>,
+    next_call: u32,
+    /// How many waited calls of this step are not settled yet.
+    waited: usize,
+    /// What is still to be performed before control goes back to whoever called; the last is next.
+    stack: Vec<Work>,
+}
+
+/// A piece of synchronous work.
+enum Work {
+    Base(usize, BaseEffect),
+    Notebook(usize, bridge_host::step::Effect),
+    Registry(usize, RegistryEffect),
+    /// The state callbacks of a runtime that come behind the given one.
+    StateCallbacks {
+        runtime: usize,
+        behind: Option<u32>,
+        ticket: Ticket,
+    },
+    /// The callbacks of a registry that come behind the given one.
+    RegistryCallbacks {
+        registry: usize,
+        round: Round,
+        behind: Option<usize>,
+        ticket: Ticket,
+    },
+    /// Answer now.
+    Answer(Ask, Answer),
+    /// Drop all state callbacks of a runtime.
+    DropCallbacks(usize),
+}
+
+/// A core's question that waits for its answer.
+#[derive(Clone, Copy, Debug)]
+struct Ask {
+    by: Asker,
+    ticket: Ticket,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Asker {
+    Runtime(usize),
+    Notebook(usize),
+    Registry(usize),
+}
+
+/// A call whose promise is pending, with the arguments that only the performer knows.
+struct Call {
+    waiter: Waiter,
+    notebook_id: String,
+    config: Option<Map<String, Value>>,
+}
+
+/// Who waits for a promise.
+#[derive(Clone, Debug)]
+enum Waiter {
+    /// The player; a call left running has a name.
+    Player(Option<String>),
+    /// The player, in a synchronous call.
+    Returning,
+    /// A core that awaits it.
+    Core(Ask),
+    Nobody,
+}
+
+impl Player {
+    fn new(trace: &Trace) -> Self {
+        let mut ids = IdSource::new(SEED);
+        let flags = Arc::new(LiveFlags::new());
+        let stores = match trace.setup.store {
+            Some(false) => vec![],
+            _ => vec![Store::prepared(&trace.setup, flags, ids.split())],
+        };
+        Self {
+            scenario: trace.scenario.clone(),
+            at: 0,
+            observations: Vec::new(),
+            clock: Clock::default(),
+            ids,
+            runtimes: Vec::new(),
+            runtime_names: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
+            stores,
+            registries: Vec::new(),
+            registry_names: BTreeMap::new(),
+            singleton: None,
+            calls: BTreeMap::new(),
+            next_call: 0,
+            waited: 0,
+            stack: Vec::new(),
+        }
+    }
+
+    /// One step, then what follows of it without time passing.
+    fn step(&mut self, op: Op) -> Result<(), TraceError> {
+        let (waits, waited) = (op.waits, self.waited);
+        self.act(op)?;
+        self.settle();
+        if waits && self.waited > waited {
+            self.wait_for_calls();
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, op: Op) -> Result<(), TraceError> {
+        let waiter = self.waiter(&op);
+        match op.action {
+            Action::Advance { ms } => self.advance(ms),
+            Action::Settle {} => {}
+            Action::Idle {} => self.idle(),
+            Action::SameTick { ops } => ops.into_iter().try_for_each(|op| self.act(op))?,
+            Action::RequestExecution { queue_id, cell_id, execution_count } => {
+                self.commit(&[store::request(&queue_id, &cell_id, execution_count)]);
+            }
+            Action::RequestMany { count, cell_ids, one_commit } => self.request_many(count, &cell_ids, one_commit),
+            Action::CancelExecution { queue_id, cell_id, reason } => {
+                self.commit(&[store::cancel(&queue_id, &cell_id, reason.as_deref())]);
+            }
+            Action::Commit { name, args } => {
+                let args = self.with_sessions(args)?;
+                self.commit(&[(name, args)]);
+            }
+            Action::EditSource { cell_id, source } => self.commit(&[store::edit(&cell_id, &source)]),
+            Action::DumpTables {} => self.dump_tables(),
+            Action::Fault { event, message, times, skip, non_error } => {
+                self.inject(store::Fault { event, message, times, skip, non_error });
+            }
+            Action::NewRuntime { r#as, class, metadata, config, behaviour } => {
+                self.new_runtime(r#as, class.as_deref(), metadata, config, behaviour);
+            }
+            Action::Start { runtime, notebook_id, config } => {
+                let runtime = self.runtime(&runtime)?;
+                self.start(runtime, notebook_id, config, waiter);
+            }
+            Action::Stop { runtime } => {
+                let runtime = self.runtime(&runtime)?;
+                self.stop(runtime, waiter);
+            }
+            Action::Restart { runtime, config } => {
+                let runtime = self.runtime(&runtime)?;
+                self.restart(runtime, config, waiter);
+            }
+            Action::ExecuteCode { runtime, cell_id, code } => {
+                let runtime = self.runtime(&runtime)?;
+                self.execute_code(runtime, &cell_id, code, waiter);
+            }
+            other => return self.act_at_once(other),
+        }
+        self.run();
+        Ok(())
+    }
+
+    /// The operations that return synchronously.
+    fn act_at_once(&mut self, action: Action) -> Result<(), TraceError> {
+        match action {
+            Action::Destroy { runtime } => self.destroy(&runtime),
+            Action::GetState { runtime } => self.show(&runtime, RuntimeObject::state),
+            Action::GetConfig { runtime } => self.show(&runtime, RuntimeObject::shown_configuration),
+            Action::GetDebugInfo { runtime } => self.show(&runtime, RuntimeObject::debug_info),
+            Action::GetMetadata { runtime } => self.show(&runtime, |runtime| runtime.metadata.clone().into()),
+            Action::GetCapabilities { runtime } => self.show(&runtime, |runtime| runtime.capabilities.clone()),
+            Action::ToString { runtime } => self.show(&runtime, RuntimeObject::text),
+            Action::SetupInstructions { runtime } => self.show(&runtime, |_| Value::Null),
+            Action::HasMethod { runtime, methods } => self.show(&runtime, |runtime| runtime.has_methods(&methods)),
+            Action::Protected { runtime, method, args } => self.protected(&runtime, &method, &args),
+            Action::Subscribe { runtime, r#as, unsubscribe_self, stop_when, .. } => {
+                self.subscribe(&runtime, r#as, unsubscribe_self, stop_when)
+            }
+            Action::SubscribeAgain { runtime, r#as } => self.subscribe_again(&runtime, r#as),
+            Action::Unsubscribe { r#as } => self.unsubscribe(&r#as),
+            other => self.act_on_registry(other),
+        }
+    }
+
+    /// What a call's promise is handed to: a call that the player waits for has no name.
+    fn waiter(&mut self, op: &Op) -> Waiter {
+        Waiter::Player(if op.waits { None } else { op.call.clone() })
+    }
+
+    fn open_call(&mut self, waiter: Waiter, notebook_id: &str, config: Option<Map<String, Value>>) -> CallId {
+        self.next_call += 1;
+        let call = CallId(self.next_call);
+        self.waited += usize::from(matches!(waiter, Waiter::Player(None)));
+        self.calls.insert(call, Call { waiter, notebook_id: notebook_id.to_owned(), config });
+        call
+    }
+
+    /// A promise's reactions run in a later microtask; a synchronous call goes on at once.
+    fn settle_call(&mut self, call: CallId, outcome: Result<(), Failure>) {
+        let Some(Call { waiter, .. }) = self.calls.remove(&call) else { return };
+        match waiter {
+            Waiter::Returning => self.record_outcome(None, outcome),
+            waiter => self.clock.microtask(waiter, outcome.map(|()| Reply::Done)),
+        }
+    }
+
+    fn deliver(&mut self, waiter: Waiter, answer: Answer) {
+        match waiter {
+            Waiter::Player(name) => {
+                self.waited -= usize::from(name.is_none());
+                self.record_outcome(name, answer.map(drop));
+            }
+            Waiter::Core(ask) => self.answer(ask, answer),
+            Waiter::Returning | Waiter::Nobody => {}
+        }
+    }
+
+    fn answer(&mut self, ask: Ask, answer: Answer) {
+        let Ask { by, ticket } = ask;
+        match by {
+            Asker::Runtime(runtime) => self.step_runtime(runtime, legacy_compat::BaseInput::Answer(ticket, answer)),
+            Asker::Notebook(store) => self.step_notebook(store, bridge_host::step::Input::Answer { ticket, answer }),
+            Asker::Registry(registry) => {
+                self.step_registry(registry, legacy_compat::RegistryInput::Answer(ticket, answer));
+            }
+        }
+    }
+
+    /// Performs what is on the stack: what a piece of work brings comes before what was waiting.
+    fn run(&mut self) {
+        while let Some(work) = self.stack.pop() {
+            match work {
+                Work::Base(runtime, effect) => self.perform_base(runtime, effect),
+                Work::Notebook(store, effect) => self.perform_notebook(store, effect),
+                Work::Registry(registry, effect) => self.perform_registry(registry, effect),
+                Work::StateCallbacks { runtime, behind, ticket } => self.call_next(runtime, behind, ticket),
+                Work::RegistryCallbacks { registry, round, behind, ticket } => {
+                    self.call_next_of_registry(registry, round, behind, ticket);
+                }
+                Work::Answer(ask, answer) => self.answer(ask, answer),
+                Work::DropCallbacks(runtime) => self.runtimes[runtime].subscribers.clear(),
+            }
+        }
+    }
+
+    fn push(&mut self, work: impl DoubleEndedIterator<Item = Work>) {
+        self.stack.extend(work.rev());
+    }
+
+    /// Runs the microtasks, first in, first out, until there are none.
+    fn settle(&mut self) {
+        while let Some((waiter, answer)) = self.clock.next_microtask() {
+            self.deliver(waiter, answer);
+            self.run();
+        }
+    }
+
+    fn advance(&mut self, ms: u64) {
+        self.settle();
+        let until = self.clock.now().mono_ms + ms;
+        while let Some(due) = self.clock.next_due(until) {
+            self.fire(due);
+        }
+        self.clock.move_to(until);
+    }
+
+    fn fire(&mut self, due: Due) {
+        match due {
+            Due::Resolve(waiter, answer) => self.clock.microtask(waiter, answer),
+            Due::Notebook(store, timer) => self.step_notebook(store, bridge_host::step::Input::Timer { timer }),
+            Due::Registry(registry, timer) => {
+                self.step_registry(registry, legacy_compat::RegistryInput::Timer(timer));
+            }
+        }
+        self.run();
+        self.settle();
+    }
+
+    /// Fires one-shot timers until none is left.
+    fn idle(&mut self) {
+        let until = self.clock.now().mono_ms + PATIENCE_MS;
+        self.settle();
+        while self.clock.has_one_shot() {
+            let Some(due) = self.clock.next_due(until) else { break };
+            self.fire(due);
+        }
+    }
+
+    /// Moves time as far as the waited calls need it.
+    fn wait_for_calls(&mut self) {
+        let until = self.clock.now().mono_ms + PATIENCE_MS;
+        while self.waited > 0 {
+            match self.clock.next_due(until) {
+                Some(due) => self.fire(due),
+                None => {
+                    self.waited = 0;
+                    self.record(json!({ "kind": "never-settled" }));
+                }
+            }
+        }
+    }
+
+    fn record(&mut self, fields: Value) {
+        let mut seen = Map::new();
+        seen.insert("at".to_owned(), self.at.into());
+        if let Value::Object(fields) = fields {
+            seen.extend(fields);
+        }
+        self.observations.push(Value::Object(seen));
+    }
+
+    fn record_return(&mut self, value: impl Into<Value>) {
+        let value: Value = value.into();
+        self.record(json!({ "kind": "return", "value": value }));
+    }
+
+    fn record_outcome(&mut self, call: Option<String>, outcome: Result<(), Failure>) {
+        let mut seen = Map::new();
+        seen.insert("kind".to_owned(), if outcome.is_ok() { "return" } else { "throw" }.into());
+        seen.extend(call.map(|call| ("call".to_owned(), call.into())));
+        match outcome {
+            Ok(()) => seen.extend([("value".to_owned(), UNDEFINED.into())]),
+            Err(failure) => {
+                seen.extend([("message".to_owned(), failure.message.into())]);
+                seen.extend(failure.thrown.map(|_| ("nonError".to_owned(), true.into())));
+            }
+        }
+        self.record(seen.into());
+    }
+
+    fn unnamed(&self, what: &'static str, name: &str) -> TraceError {
+        TraceError::Unnamed { scenario: self.scenario.clone(), step: self.at, what, name: name.to_owned() }
+    }
+}
+
+/// The failure that a thrown value is: only a value that is no `Error` is told apart.
+fn thrown(message: impl Into<String>, is_error: bool) -> Failure {
+    Failure { message: message.into(), thrown: if is_error { None } else { Some(0) } }
+}

@@ -1,0 +1,534 @@
+//! Runtime objects: what the facade's classes hold, and the effects of their lifecycle cores.
+
+use bridge_core::Ability;
+use bridge_host::step::{Effect as NotebookEffect, Input as NotebookInput, Method, RuntimeKey, SessionIds};
+use legacy_compat::{
+    BaseInput, BaseRuntime, Effect, Hook, HtmlRuntime, RuntimeState, StatePatch, runtime_id, session_id,
+};
+use registry::json::js_string;
+use registry::{Answer, Capabilities, CellId, Failure, Reply, RuntimeId, SessionId, Ticket};
+use serde_json::{Map, Value, json};
+
+use super::{Ask, Asker, Player, UNDEFINED, Waiter, Work, thrown};
+use crate::trace::{Behaviour, Deed, TraceError};
+
+/// A runtime object of the host.
+pub(super) struct RuntimeObject {
+    name: String,
+    class: Class,
+    pub(super) metadata: Map<String, Value>,
+    pub(super) capabilities: Value,
+    configuration: Map<String, Value>,
+    core: BaseRuntime,
+    /// By the order in which they subscribed.
+    pub(super) subscribers: Vec<Subscriber>,
+    next_subscriber: u32,
+    /// The ids that the router chose for the session that is about to start.
+    admitted: Option<SessionIds>,
+    /// The store of the running session.
+    store: Option<usize>,
+}
+
+/// What stands behind the hooks.
+enum Class {
+    Html,
+    Test(Behaviour),
+}
+
+/// A state callback.
+pub(super) struct Subscriber {
+    order: u32,
+    name: String,
+    unsubscribes_itself: bool,
+    stops_when: Option<String>,
+}
+
+/// What an unsubscribe function undoes.
+pub(super) struct Subscription {
+    runtime: usize,
+    callback: String,
+}
+
+impl RuntimeObject {
+    pub(super) fn id(&self) -> String {
+        js_string(&self.metadata["id"])
+    }
+
+    pub(super) fn runtime_type(&self) -> String {
+        js_string(&self.metadata["type"])
+    }
+
+    pub(super) fn raw_state(&self) -> &RuntimeState {
+        self.core.state()
+    }
+
+    pub(super) fn state(&self) -> Value {
+        to_json(self.core.state())
+    }
+
+    /// The configuration as a recording shows it: the store object by its kind, undefined by its name.
+    pub(super) fn shown_configuration(&self) -> Value {
+        let shown = |value: &Value| match value {
+            Value::Object(fields) if fields.contains_key("$store") => json!("<store>"),
+            Value::Object(fields) if fields.contains_key("$undefined") => json!(UNDEFINED),
+            other => other.clone(),
+        };
+        self.configuration.iter().map(|(name, value)| (name.clone(), shown(value))).collect::<Map<_, _>>().into()
+    }
+
+    pub(super) fn debug_info(&self) -> Value {
+        json!({
+            "metadata": self.metadata,
+            "state": self.state(),
+            "configuration": self.shown_configuration(),
+            "notebookId": self.core.notebook_id(),
+            "capabilities": self.capabilities,
+        })
+    }
+
+    pub(super) fn text(&self) -> Value {
+        let name = js_string(&self.metadata["name"]);
+        json!(format!("{name} ({}) - {}", self.id(), js_string(&self.state()["status"])))
+    }
+
+    pub(super) fn has_methods(&self, methods: &[String]) -> Value {
+        let has = |method: &str| match (method, &self.class) {
+            ("executeCode" | "getSetupInstructions", Class::Html) => true,
+            (method, _) => BASE_METHODS.contains(&method),
+        };
+        methods.iter().map(|method| (method.clone(), has(method).into())).collect::<Map<_, _>>().into()
+    }
+
+    fn store_in_configuration(&self) -> bool {
+        self.configuration.get("store").is_some_and(|store| store.get("$store").is_some())
+    }
+
+    fn user_id(&self) -> Option<&str> {
+        self.configuration.get("userId").and_then(Value::as_str)
+    }
+
+    fn ids(&self) -> SessionIds {
+        let state = self.core.state();
+        SessionIds {
+            runtime_id: RuntimeId::from(state.runtime_id.clone().unwrap_or_default()),
+            session_id: SessionId::from(state.session_id.clone().unwrap_or_default()),
+        }
+    }
+}
+
+const BASE_METHODS: &[&str] = &[
+    "getState",
+    "getConfiguration",
+    "start",
+    "stop",
+    "restart",
+    "onStateChange",
+    "destroy",
+    "toString",
+    "getDebugInfo",
+];
+
+/// A JSON value of what always has one.
+pub(super) fn to_json(value: &impl serde::Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or(Value::Null)
+}
+
+fn default_configuration(config: Map<String, Value>) -> Map<String, Value> {
+    let mut merged = Map::new();
+    merged.insert("maxExecutionTime".to_owned(), json!(30000));
+    merged.insert("environment".to_owned(), json!({}));
+    merged.insert("options".to_owned(), json!({}));
+    merged.extend(config);
+    merged
+}
+
+fn html_metadata() -> Value {
+    json!({
+        "id": "html-runtime", "name": "HTML Agent", "description": "Browser-based HTML rendering", "icon": "🌐",
+        "type": "html", "version": "1.0.0", "isLocal": true, "isAvailable": true, "priority": 100,
+    })
+}
+
+fn test_metadata() -> Value {
+    json!({
+        "id": "test-runtime", "name": "Test Agent", "description": "trivial subclass", "icon": "T",
+        "type": "html", "version": "1.0.0", "isLocal": true, "isAvailable": true, "priority": 50,
+    })
+}
+
+fn html_capabilities() -> Value {
+    json!({
+        "canExecuteCode": true, "canExecuteSql": false, "canExecuteAi": false,
+        "supportedLanguages": ["html"], "supportsInterruption": false, "supportsRestart": true,
+    })
+}
+
+fn test_capabilities() -> Value {
+    json!({ "canExecuteCode": true, "canExecuteSql": false, "canExecuteAi": false })
+}
+
+fn fields(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+impl Player {
+    pub(super) fn runtime(&self, name: &str) -> Result<usize, TraceError> {
+        self.runtime_names.get(name).copied().ok_or_else(|| self.unnamed("runtime", name))
+    }
+
+    pub(super) fn new_runtime(
+        &mut self,
+        name: String,
+        class: Option<&str>,
+        metadata: Map<String, Value>,
+        config: Map<String, Value>,
+        behaviour: Behaviour,
+    ) {
+        let (class, own_metadata, capabilities) = match class {
+            Some("HtmlRuntime") => (Class::Html, html_metadata(), html_capabilities()),
+            _ => (Class::Test(behaviour), test_metadata(), test_capabilities()),
+        };
+        let mut own_metadata = fields(own_metadata);
+        own_metadata.extend(metadata);
+        let id = js_string(&own_metadata["id"]);
+        self.runtime_names.insert(name.clone(), self.runtimes.len());
+        self.runtimes.push(RuntimeObject {
+            name,
+            class,
+            metadata: own_metadata,
+            capabilities,
+            configuration: default_configuration(config),
+            core: BaseRuntime::new(id.clone()),
+            subscribers: Vec::new(),
+            next_subscriber: 0,
+            admitted: None,
+            store: None,
+        });
+        self.record_return(id);
+    }
+
+    pub(super) fn start(
+        &mut self,
+        runtime: usize,
+        notebook: String,
+        config: Option<Map<String, Value>>,
+        waiter: Waiter,
+    ) {
+        let call = self.open_call(waiter, &notebook, config);
+        self.step_runtime(runtime, BaseInput::Start(call, notebook));
+    }
+
+    pub(super) fn stop(&mut self, runtime: usize, waiter: Waiter) {
+        let call = self.open_call(waiter, "", None);
+        self.step_runtime(runtime, BaseInput::Stop(call));
+    }
+
+    /// An html runtime passes its whole present configuration on.
+    pub(super) fn restart(&mut self, runtime: usize, config: Option<Map<String, Value>>, waiter: Waiter) {
+        let object = &self.runtimes[runtime];
+        let config = match object.class {
+            Class::Html => {
+                let mut whole = object.configuration.clone();
+                whole.extend(config.unwrap_or_default());
+                Some(whole)
+            }
+            Class::Test(_) => config,
+        };
+        let call = self.open_call(waiter, "", config);
+        self.step_runtime(runtime, BaseInput::Restart(call));
+    }
+
+    /// An active runtime's stop is begun and not awaited; then the callbacks go.
+    pub(super) fn destroy(&mut self, name: &str) -> Result<(), TraceError> {
+        let runtime = self.runtime(name)?;
+        self.stack.push(Work::DropCallbacks(runtime));
+        if self.runtimes[runtime].raw_state().is_active {
+            self.stop(runtime, Waiter::Nobody);
+        }
+        self.run();
+        self.record_return(UNDEFINED);
+        Ok(())
+    }
+
+    pub(super) fn execute_code(&mut self, runtime: usize, cell: &str, code: String, waiter: Waiter) {
+        let call = self.open_call(waiter, "", None);
+        match self.runtimes[runtime].store.or_else(|| (!self.stores.is_empty()).then_some(0)) {
+            Some(store) => {
+                let method = Method::ExecuteCode { cell_id: CellId::from(cell), code };
+                self.call_notebook(store, runtime, call, method);
+            }
+            None => {
+                let failure = self.runtimes[runtime].core.validate_started().err();
+                let failure = failure.unwrap_or_else(|| Failure::new("Store not available"));
+                self.settle_call(call, Err(failure));
+            }
+        }
+    }
+
+    fn call_notebook(&mut self, store: usize, runtime: usize, call: legacy_compat::CallId, method: Method) {
+        self.step_notebook(store, NotebookInput::Call { runtime: key(runtime), call, method });
+    }
+
+    pub(super) fn show(&mut self, name: &str, of: impl Fn(&RuntimeObject) -> Value) -> Result<(), TraceError> {
+        let runtime = self.runtime(name)?;
+        let value = of(&self.runtimes[runtime]);
+        self.record_return(value);
+        Ok(())
+    }
+
+    pub(super) fn protected(&mut self, name: &str, method: &str, args: &[Value]) -> Result<(), TraceError> {
+        let runtime = self.runtime(name)?;
+        let core = &self.runtimes[runtime].core;
+        let first = args.first().cloned().unwrap_or(Value::Null);
+        let undefined = Value::from(UNDEFINED);
+        let outcome = match method {
+            "setBusy" => self.update(runtime, BaseInput::SetBusy),
+            "setReady" => self.update(runtime, BaseInput::SetReady),
+            "setError" => self.update(runtime, BaseInput::SetError(error_message(&first))),
+            "updateState" => match serde_json::from_value::<StatePatch>(first) {
+                Ok(patch) => self.update(runtime, BaseInput::Update(patch)),
+                Err(error) => Err(Failure::new(error.to_string())),
+            },
+            "isActiveAndReady" => Ok(core.is_active_and_ready().into()),
+            "validateStarted" => core.validate_started().map(|()| undefined),
+            "getCurrentNotebookId" => core.current_notebook_id().map(Value::from),
+            "generateRuntimeId" => Ok(self.fresh_runtime_id(runtime).into()),
+            "generateSessionId" => Ok(session_id(&js_string(&first), self.clock.now()).into()),
+            other => return Err(self.unnamed("protected method", other)),
+        };
+        match outcome {
+            Ok(value) => self.record_return(value),
+            Err(failure) => self.record_outcome(None, Err(failure)),
+        }
+        Ok(())
+    }
+
+    fn update(&mut self, runtime: usize, input: BaseInput) -> Result<Value, Failure> {
+        self.step_runtime(runtime, input);
+        self.run();
+        Ok(UNDEFINED.into())
+    }
+
+    fn fresh_runtime_id(&mut self, runtime: usize) -> String {
+        runtime_id(&self.runtimes[runtime].runtime_type(), &self.ids.nanoid())
+    }
+
+    pub(super) fn subscribe(
+        &mut self,
+        runtime: &str,
+        name: String,
+        unsubscribes_itself: bool,
+        stops_when: Option<String>,
+    ) -> Result<(), TraceError> {
+        let runtime = self.runtime(runtime)?;
+        let object = &mut self.runtimes[runtime];
+        object.next_subscriber += 1;
+        let order = object.next_subscriber;
+        object.subscribers.push(Subscriber { order, name: name.clone(), unsubscribes_itself, stops_when });
+        self.subscriptions.insert(name.clone(), Subscription { runtime, callback: name });
+        Ok(())
+    }
+
+    /// The same function again: the set has it already, and gives a second function that removes it.
+    pub(super) fn subscribe_again(&mut self, runtime: &str, name: String) -> Result<(), TraceError> {
+        let runtime = self.runtime(runtime)?;
+        self.subscriptions.insert(format!("{name}#2"), Subscription { runtime, callback: name });
+        Ok(())
+    }
+
+    pub(super) fn unsubscribe(&mut self, name: &str) -> Result<(), TraceError> {
+        let Some(subscription) = self.subscriptions.get(name) else {
+            return Err(self.unnamed("subscription", name));
+        };
+        let subscribers = &mut self.runtimes[subscription.runtime].subscribers;
+        let before = subscribers.len();
+        subscribers.retain(|subscriber| subscriber.name != subscription.callback);
+        let removed = subscribers.len() < before;
+        self.record_return(removed);
+        Ok(())
+    }
+
+    pub(super) fn step_runtime(&mut self, runtime: usize, input: BaseInput) {
+        let effects = self.runtimes[runtime].core.handle(self.clock.now(), input);
+        self.push(effects.into_iter().map(|effect| Work::Base(runtime, effect)));
+    }
+
+    pub(super) fn perform_base(&mut self, runtime: usize, effect: Effect) {
+        let ask = |ticket| Ask { by: Asker::Runtime(runtime), ticket };
+        match effect {
+            Effect::StateCallback(ticket) => {
+                self.stack.push(Work::StateCallbacks { runtime, behind: None, ticket });
+            }
+            Effect::Hook(ticket, hook) => self.perform_hook(runtime, ask(ticket), hook),
+            Effect::Continue(ticket) => self.answer(ask(ticket), Ok(Reply::Done)),
+            Effect::Fail(ticket, failure) => self.answer(ask(ticket), Err(failure)),
+            Effect::Sleep(ticket, ms) => self.clock.after(ms, Waiter::Core(ask(ticket)), Ok(Reply::Done)),
+            Effect::Settle(call, outcome) => self.settle_call(call, outcome),
+            // A lifecycle has no store and no intervals.
+            Effect::Commit(..) | Effect::Query(..) | Effect::SetInterval(..) | Effect::ClearInterval(_) => {}
+        }
+    }
+
+    /// A hook of any runtime object, whichever core calls it.
+    pub(super) fn perform_hook(&mut self, runtime: usize, ask: Ask, hook: Hook) {
+        match hook {
+            Hook::Configure { call } => {
+                let config = self.calls.get(&call).and_then(|call| call.config.clone()).unwrap_or_default();
+                self.runtimes[runtime].configuration.extend(config);
+                self.answer(ask, Ok(Reply::Done));
+            }
+            Hook::GenerateRuntimeId => self.generate_runtime_id(runtime, ask),
+            Hook::GenerateSessionId { runtime_id } => {
+                let admitted = self.runtimes[runtime].admitted.take().map(|ids| ids.session_id.to_string());
+                let id = admitted.unwrap_or_else(|| session_id(&runtime_id, self.clock.now()));
+                self.answer(ask, Ok(Reply::Text(id)));
+            }
+            Hook::DoStart { notebook_id } => self.do_start(runtime, ask, &notebook_id),
+            Hook::DoStop => self.do_stop(runtime, ask),
+            Hook::Start { call, notebook_id } => {
+                let config = self.calls.get(&call).and_then(|call| call.config.clone());
+                self.start(runtime, notebook_id, config, Waiter::Core(ask));
+            }
+            Hook::Stop => self.stop(runtime, Waiter::Core(ask)),
+            Hook::IsActiveAndReady => {
+                let answer = Ok(Reply::Flag(self.runtimes[runtime].core.is_active_and_ready()));
+                self.answer(ask, answer);
+            }
+            Hook::ValidateStarted => {
+                let answer = self.runtimes[runtime].core.validate_started().map(|()| Reply::Done);
+                self.answer(ask, answer);
+            }
+            Hook::SetBusy => self.update_for(runtime, ask, BaseInput::SetBusy),
+            Hook::SetReady => self.update_for(runtime, ask, BaseInput::SetReady),
+            Hook::SetError { message } => self.update_for(runtime, ask, BaseInput::SetError(message)),
+            Hook::ExecuteCode { cell_id, code } => {
+                self.execute_code(runtime, cell_id.as_str(), code, Waiter::Core(ask));
+            }
+        }
+    }
+
+    /// The answer comes behind the callbacks of the update.
+    fn update_for(&mut self, runtime: usize, ask: Ask, input: BaseInput) {
+        self.stack.push(Work::Answer(ask, Ok(Reply::Done)));
+        self.step_runtime(runtime, input);
+    }
+
+    /// A built-in session is admitted first; without ids from the router it runs under generated ones.
+    fn generate_runtime_id(&mut self, runtime: usize, ask: Ask) {
+        let id = self.fresh_runtime_id(runtime);
+        let object = &self.runtimes[runtime];
+        if matches!(object.class, Class::Html) && object.store_in_configuration() {
+            let mut attributes = Map::new();
+            attributes.insert("runtimeType".to_owned(), object.runtime_type().into());
+            attributes.extend(object.user_id().map(|user| ("userId".to_owned(), user.into())));
+            let ability = Ability { is_built_in: true, has_live_query: false };
+            let admit = NotebookInput::Admit { runtime: key(runtime), attributes, ability };
+            for effect in self.stores[0].step(self.clock.now(), admit) {
+                if let NotebookEffect::Admitted { ids, .. } = effect {
+                    self.runtimes[runtime].admitted = ids;
+                }
+            }
+        }
+        let admitted = self.runtimes[runtime].admitted.as_ref().map(|ids| ids.runtime_id.to_string());
+        self.answer(ask, Ok(Reply::Text(admitted.unwrap_or(id))));
+    }
+
+    fn do_start(&mut self, runtime: usize, ask: Ask, notebook_id: &str) {
+        let object = &mut self.runtimes[runtime];
+        let deed = match &mut object.class {
+            Class::Html => return self.start_html(runtime, ask),
+            Class::Test(behaviour) => behaviour.do_start.next_deed(),
+        };
+        self.record(json!({
+            "kind": "hook", "runtime": self.runtimes[runtime].id(), "hook": "doStart", "notebookId": notebook_id,
+            "config": self.runtimes[runtime].shown_configuration(), "stateDuring": self.runtimes[runtime].state(),
+        }));
+        self.do_deed(runtime, ask, deed);
+    }
+
+    fn start_html(&mut self, runtime: usize, ask: Ask) {
+        let object = &mut self.runtimes[runtime];
+        let checked = HtmlRuntime::check_configuration(object.store_in_configuration(), object.user_id());
+        if let Err(failure) = checked {
+            return self.clock.microtask(Waiter::Core(ask), Err(failure));
+        }
+        object.store = Some(0);
+        let capabilities: Capabilities = serde_json::from_value(object.capabilities.clone()).unwrap_or_default();
+        let method = Method::Start { ids: object.ids(), capabilities };
+        let call = self.open_call(Waiter::Core(ask), "", None);
+        self.call_notebook(0, runtime, call, method);
+    }
+
+    fn do_stop(&mut self, runtime: usize, ask: Ask) {
+        let object = &mut self.runtimes[runtime];
+        let deed = match &mut object.class {
+            Class::Html => return self.stop_html(runtime, ask),
+            Class::Test(behaviour) => behaviour.do_stop.next_deed(),
+        };
+        self.record(json!({
+            "kind": "hook", "runtime": self.runtimes[runtime].id(), "hook": "doStop",
+            "stateDuring": self.runtimes[runtime].state(),
+        }));
+        self.do_deed(runtime, ask, deed);
+    }
+
+    fn stop_html(&mut self, runtime: usize, ask: Ask) {
+        match self.runtimes[runtime].store {
+            Some(store) => {
+                let call = self.open_call(Waiter::Core(ask), "", None);
+                self.call_notebook(store, runtime, call, Method::Stop);
+            }
+            None => self.clock.microtask(Waiter::Core(ask), Ok(Reply::Done)),
+        }
+    }
+
+    fn do_deed(&mut self, runtime: usize, ask: Ask, deed: Deed) {
+        let waiter = Waiter::Core(ask);
+        let answer: Answer = match deed {
+            Deed::Ok => Ok(Reply::Done),
+            Deed::Sleep(ms) => return self.clock.after(ms, waiter, Ok(Reply::Done)),
+            Deed::Throw(message) => Err(thrown(message, true)),
+            Deed::ThrowString(text) => Err(thrown(text, false)),
+            Deed::ThrowNull(_) => Err(thrown("null", false)),
+            Deed::SetError(message) => {
+                self.step_runtime(runtime, BaseInput::SetError(message));
+                Ok(Reply::Done)
+            }
+            Deed::Hang(_) => return,
+        };
+        self.clock.microtask(waiter, answer);
+    }
+
+    /// One state callback; those behind it wait for what it does.
+    pub(super) fn call_next(&mut self, runtime: usize, behind: Option<u32>, ticket: Ticket) {
+        let object = &mut self.runtimes[runtime];
+        let next = object.subscribers.iter().position(|subscriber| Some(subscriber.order) > behind);
+        let Some(position) = next else {
+            return self.answer(Ask { by: Asker::Runtime(runtime), ticket }, Ok(Reply::Done));
+        };
+        let subscriber = &object.subscribers[position];
+        let (order, cb, stops_when) = (subscriber.order, subscriber.name.clone(), subscriber.stops_when.clone());
+        if subscriber.unsubscribes_itself {
+            object.subscribers.remove(position);
+        }
+        let (name, state) = (object.name.clone(), object.state());
+        let stops = stops_when.is_some_and(|status| state["status"] == status);
+        self.record(json!({ "kind": "state", "runtime": name, "cb": cb, "state": state }));
+        self.stack.push(Work::StateCallbacks { runtime, behind: Some(order), ticket });
+        if stops {
+            self.stop(runtime, Waiter::Player(Some("stop-from-callback".to_owned())));
+        }
+    }
+}
+
+pub(super) fn key(runtime: usize) -> RuntimeKey {
+    RuntimeKey(u32::try_from(runtime).unwrap_or(u32::MAX))
+}
+
+/// What `setError` makes of its argument: an error's message, or the value as text.
+fn error_message(value: &Value) -> String {
+    js_string(value.get("$error").unwrap_or(value))
+}

@@ -1,0 +1,304 @@
+//! Stores: tables in memory, commits with injected faults, and the effects of the notebook that a store is.
+
+use std::sync::Arc;
+
+use bridge_host::step::{Effect, Input, Notebook, RuntimeKey};
+use flags::LiveFlags;
+use legacy_compat::BaseInput;
+use registry::{
+    Answer, Event, Failure, IdSource, NotebookId, NotebookState, Now, Query, QueueEntry, QueueRow, Reply, Ticket,
+};
+use serde_json::{Map, Value, json};
+
+use super::clock::Due;
+use super::runtime::to_json;
+use super::{Ask, Asker, Player, Work, thrown};
+use crate::trace::{Setup, SetupCell, SetupEntry, SetupSession, TraceError, expand_source};
+
+/// The id of a trace's store.
+const STORE_ID: &str = "main";
+
+/// What the hosts' schema keeps of the capabilities that a session announces.
+const KEPT_CAPABILITIES: [&str; 4] = ["canExecuteCode", "canExecuteSql", "canExecuteAi", "availableAiModels"];
+
+/// An event by name, with its arguments.
+pub(super) type Named = (String, Value);
+
+/// A store and its notebook.
+pub(super) struct Store {
+    state: NotebookState,
+    notebook: Notebook,
+    faults: Vec<Fault>,
+}
+
+/// The next runtime commits that throw before they are stored.
+pub(super) struct Fault {
+    /// Which event; any if none.
+    pub(super) event: Option<String>,
+    pub(super) message: String,
+    /// How many throw.
+    pub(super) times: u32,
+    /// How many pass before.
+    pub(super) skip: u32,
+    /// Throws a string instead of an `Error`.
+    pub(super) non_error: bool,
+}
+
+impl Store {
+    /// A store as a trace's setup leaves it.
+    pub(super) fn prepared(setup: &Setup, flags: Arc<LiveFlags>, mut ids: IdSource) -> Self {
+        let seed: Vec<u8> = ids.base36(32).into_bytes();
+        let seed = seed.try_into().unwrap_or([0; 32]);
+        let notebook = Notebook::new(NotebookId::from(STORE_ID), flags, seed);
+        let mut store = Self { state: NotebookState::new(), notebook, faults: Vec::new() };
+        let cells = setup.cells.iter().flat_map(prepared_cell);
+        let sessions = setup.sessions.iter().flat_map(prepared_session);
+        let entries = setup.queue.iter().flat_map(prepared_entry);
+        let events = setup.events.iter().map(|event| (event.name.clone(), event.args.clone()));
+        for (name, args) in cells.chain(sessions).chain(entries).chain(events) {
+            if let Ok(event) = Event::from_parts(&name, args) {
+                store.state.apply(&event);
+            }
+        }
+        store
+    }
+
+    pub(super) fn tables(&self) -> Value {
+        to_json(&self.state.tables())
+    }
+
+    pub(super) fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        self.notebook.step(now, input)
+    }
+
+    /// The fault that hits this commit, if any.
+    fn fault(&mut self, events: &[Event]) -> Option<Failure> {
+        let hits =
+            |fault: &Fault| events.iter().any(|event| fault.event.as_deref().is_none_or(|name| name == event.name()));
+        let at = self.faults.iter().position(|fault| fault.times > 0 && hits(fault))?;
+        let fault = &mut self.faults[at];
+        if fault.skip > 0 {
+            fault.skip -= 1;
+            return None;
+        }
+        fault.times -= 1;
+        Some(thrown(fault.message.clone(), !fault.non_error))
+    }
+
+    fn answer(&self, query: &Query) -> Reply {
+        match query {
+            Query::ActiveSessions => {
+                Reply::Sessions(self.state.active_sessions().map(|row| row.session_id.clone()).collect())
+            }
+            Query::PendingById => Reply::Entries(by_id(self.state.pending_in_order())),
+            Query::AssignedTo(session) => Reply::Entries(by_id(self.state.assigned_to(session))),
+            Query::OpenEntries => Reply::Entries(self.state.queue().filter(|row| is_open(row)).map(entry).collect()),
+            Query::Entries(ids) => {
+                Reply::Entries(self.state.queue().filter(|row| ids.contains(&row.id)).map(entry).collect())
+            }
+            Query::CellSources(ids) => {
+                let cells = ids.iter().filter_map(|id| self.state.cell(id));
+                Reply::Sources(cells.map(|cell| (cell.id.clone(), cell.source.clone())).collect())
+            }
+        }
+    }
+}
+
+fn entry(row: &QueueRow) -> QueueEntry {
+    QueueEntry {
+        id: row.id.clone(),
+        cell_id: row.cell_id.clone(),
+        execution_count: row.execution_count,
+        status: row.status,
+        assigned_runtime_session: row.assigned_runtime_session.clone(),
+    }
+}
+
+fn by_id<'a>(rows: impl Iterator<Item = &'a QueueRow>) -> Vec<QueueEntry> {
+    let mut entries: Vec<_> = rows.map(entry).collect();
+    entries.sort_by(|a, b| a.id.cmp(&b.id));
+    entries
+}
+
+fn is_open(row: &QueueRow) -> bool {
+    use registry::QueueStatus::{Assigned, Executing, Pending};
+    matches!(row.status, Pending | Assigned | Executing)
+}
+
+fn named(name: &str, args: Value) -> Named {
+    (name.to_owned(), args)
+}
+
+fn prepared_cell(cell: &SetupCell) -> [Named; 2] {
+    let cell_type = cell.cell_type.as_deref().unwrap_or("code");
+    let created = json!({ "id": cell.id, "fractionalIndex": "a0", "cellType": cell_type, "createdBy": "user-1" });
+    [named("v2.CellCreated", created), edit(&cell.id, &cell.source)]
+}
+
+fn prepared_session(session: &SetupSession) -> [Named; 2] {
+    let id = &session.session_id;
+    let started = json!({
+        "sessionId": id,
+        "runtimeId": session.runtime_id.clone().unwrap_or_else(|| format!("rt-{id}")),
+        "runtimeType": session.runtime_type.as_deref().unwrap_or("python3"),
+        "capabilities": { "canExecuteCode": true, "canExecuteSql": false, "canExecuteAi": false },
+    });
+    let status = session.status.as_deref().unwrap_or("ready");
+    [
+        named("v1.RuntimeSessionStarted", started),
+        named("v1.RuntimeSessionStatusChanged", json!({ "sessionId": id, "status": status })),
+    ]
+}
+
+fn prepared_entry(entry: &SetupEntry) -> Vec<Named> {
+    let requested = json!({
+        "queueId": entry.queue_id, "cellId": entry.cell_id, "executionCount": entry.execution_count.unwrap_or(1),
+        "requestedBy": entry.requested_by.as_deref().unwrap_or("user-1"),
+    });
+    let assigned =
+        |session| named("v1.ExecutionAssigned", json!({ "queueId": entry.queue_id, "runtimeSessionId": session }));
+    std::iter::once(named("v1.ExecutionRequested", requested)).chain(entry.assign_to.as_ref().map(assigned)).collect()
+}
+
+/// A user asks for an execution.
+pub(super) fn request(queue_id: &str, cell_id: &str, execution_count: i64) -> Named {
+    let args = json!({
+        "queueId": queue_id, "cellId": cell_id, "executionCount": execution_count, "requestedBy": "user-1",
+    });
+    named("v1.ExecutionRequested", args)
+}
+
+/// A user cancels an execution.
+pub(super) fn cancel(queue_id: &str, cell_id: &str, reason: Option<&str>) -> Named {
+    let reason = reason.unwrap_or("user requested");
+    let args = json!({ "queueId": queue_id, "cellId": cell_id, "cancelledBy": "user-1", "reason": reason });
+    named("v1.ExecutionCancelled", args)
+}
+
+/// A user edits a cell.
+pub(super) fn edit(cell_id: &str, source: &Value) -> Named {
+    let args = json!({ "id": cell_id, "source": expand_source(source), "modifiedBy": "user-1" });
+    named("v1.CellSourceChanged", args)
+}
+
+/// The arguments as the log keeps them, and what the schema strips of them.
+fn encoded(event: &Event) -> (Value, Option<Value>) {
+    let mut args = to_json(event)["args"].take();
+    let Some(capabilities) = args.get_mut("capabilities").and_then(Value::as_object_mut) else { return (args, None) };
+    let (kept, dropped): (Map<_, _>, Map<_, _>) =
+        std::mem::take(capabilities).into_iter().partition(|(name, _)| KEPT_CAPABILITIES.contains(&name.as_str()));
+    *capabilities = kept;
+    let dropped = (!dropped.is_empty()).then(|| json!({ "capabilities": dropped }));
+    (args, dropped)
+}
+
+impl Player {
+    pub(super) fn inject(&mut self, fault: Fault) {
+        self.stores[0].faults.push(fault);
+    }
+
+    pub(super) fn dump_tables(&mut self) {
+        let tables = self.stores[0].tables();
+        self.record(json!({ "kind": "tables", "tables": tables }));
+    }
+
+    pub(super) fn request_many(&mut self, count: i64, cell_ids: &[String], in_one_commit: bool) {
+        let cells = cell_ids.iter().cycle();
+        let events: Vec<_> = (1..=count).zip(cells).map(|(n, cell)| request(&format!("q{n:03}"), cell, n)).collect();
+        if in_one_commit {
+            self.commit(&events);
+        } else {
+            events.iter().for_each(|event| self.commit(std::slice::from_ref(event)));
+        }
+    }
+
+    /// A commit of the player's own.
+    pub(super) fn commit(&mut self, events: &[Named]) {
+        let parsed: Result<Vec<_>, _> =
+            events.iter().map(|(name, args)| Event::from_parts(name, args.clone())).collect();
+        match parsed {
+            Ok(events) => self.store_events(0, "player", &events),
+            Err(error) => self.record(json!({ "kind": "commit-error", "message": error.to_string() })),
+        }
+    }
+
+    fn store_events(&mut self, store: usize, by: &str, events: &[Event]) {
+        for event in events {
+            let (args, dropped) = encoded(event);
+            let mut seen = json!({ "kind": "event", "name": event.name(), "by": by, "args": args });
+            if let Some(dropped) = dropped {
+                seen["dropped"] = dropped;
+            }
+            self.record(seen);
+            self.stores[store].state.apply(event);
+        }
+    }
+
+    /// A commit of a runtime's, which may be made to fail.
+    fn commit_for_runtime(&mut self, store: usize, events: &[Event]) -> Answer {
+        match self.stores[store].fault(events) {
+            Some(failure) => {
+                for event in events {
+                    let (args, _) = encoded(event);
+                    let (name, message) = (event.name(), &failure.message);
+                    self.record(json!({ "kind": "event-fault", "name": name, "message": message, "args": args }));
+                }
+                Err(failure)
+            }
+            None => {
+                self.store_events(store, "runtime", events);
+                Ok(Reply::Done)
+            }
+        }
+    }
+
+    /// Puts session ids in place of `{"$session": runtime}`.
+    pub(super) fn with_sessions(&self, value: Value) -> Result<Value, TraceError> {
+        match value {
+            Value::Object(fields) => match fields.get("$session").and_then(Value::as_str) {
+                Some(name) => Ok(self.runtimes[self.runtime(name)?].raw_state().session_id.clone().into()),
+                None => {
+                    let fields = fields.into_iter().map(|(name, value)| Ok((name, self.with_sessions(value)?)));
+                    fields.collect::<Result<Map<_, _>, _>>().map(Value::Object)
+                }
+            },
+            Value::Array(items) => items.into_iter().map(|item| self.with_sessions(item)).collect(),
+            other => Ok(other),
+        }
+    }
+
+    pub(super) fn step_notebook(&mut self, store: usize, input: Input) {
+        let effects = self.stores[store].step(self.clock.now(), input);
+        self.push(effects.into_iter().map(|effect| Work::Notebook(store, effect)));
+    }
+
+    pub(super) fn perform_notebook(&mut self, store: usize, effect: Effect) {
+        let ask = |ticket: Ticket| Ask { by: Asker::Notebook(store), ticket };
+        match effect {
+            Effect::Commit { ticket, events, .. } => {
+                let answer = self.commit_for_runtime(store, &events);
+                self.answer(ask(ticket), answer);
+            }
+            Effect::Query { ticket, query } => {
+                let reply = self.stores[store].answer(&query);
+                self.answer(ask(ticket), Ok(reply));
+            }
+            Effect::Hook { ticket, runtime, hook } => self.perform_hook(index(runtime), ask(ticket), hook),
+            Effect::Adopt { runtime, ids } => {
+                let (runtime_id, session_id) = (ids.runtime_id.to_string(), ids.session_id.to_string());
+                self.step_runtime(index(runtime), BaseInput::Adopt { runtime_id, session_id });
+            }
+            Effect::Continue { ticket } => self.answer(ask(ticket), Ok(Reply::Done)),
+            Effect::Fail { ticket, failure } => self.answer(ask(ticket), Err(failure)),
+            Effect::SetInterval { timer, every_ms } => self.clock.every(every_ms, Due::Notebook(store, timer)),
+            Effect::ClearInterval { timer } => self.clock.clear_notebook(store, timer),
+            Effect::Settle { call, outcome } => self.settle_call(call, outcome),
+            // Traces of the old code have no flags, so nothing is watched and nothing is reported.
+            Effect::Admitted { .. } | Effect::Watch | Effect::Unwatch | Effect::Diagnostic { .. } => {}
+        }
+    }
+}
+
+fn index(runtime: RuntimeKey) -> usize {
+    runtime.0 as usize
+}

@@ -1,0 +1,57 @@
+// `npm run replay -- DIR`: plays recorded traces in Rust and through the built package, and compares both with the recording.
+// Exit status: 0 no difference, 1 a difference, 2 bad input.
+
+import { spawnSync } from "node:child_process";
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+
+import { buildAddon, buildHost, buildPackage } from "./setup.mjs";
+import { CommandFailed, host, requireTools, root } from "./tools.mjs";
+
+const folder = process.argv[2] && resolve(process.env["INIT_CWD"] ?? process.cwd(), process.argv[2]);
+if (!folder || !isFolder(folder)) {
+  console.error(`replay: \`${process.argv[2] ?? ""}\` is no folder\n  hint: npm run replay -- tests/traces`);
+  process.exit(2);
+}
+requireTools();
+try {
+  buildAddon();
+  buildPackage();
+  buildHost();
+} catch (error) {
+  if (!(error instanceof CommandFailed)) throw error;
+  console.error(`set-up failed: ${error.message}`);
+  process.exit(2);
+}
+process.exitCode = Math.max(inRust(), throughThePackage());
+
+function inRust() {
+  return spawnSync("cargo", ["run", "--quiet", "--package", "tests", "--bin", "replay", "--", folder], {
+    cwd: root,
+    stdio: "inherit",
+  }).status;
+}
+
+/** The package's observations go straight to the comparison; nothing is written. */
+function throughThePackage() {
+  const player = spawnSync(process.execPath, ["build/player/main.js", folder, "--out", "-"], {
+    cwd: host,
+    env: { ...process.env, NODE_ENV: "production" },
+    stdio: ["ignore", "pipe", "inherit"],
+    maxBuffer: 1 << 30,
+  });
+  if (player.status !== 0) return 2;
+  return spawnSync("cargo", ["run", "--quiet", "--package", "tests", "--bin", "replay", "--", folder, "--observed", "-"], {
+    cwd: root,
+    input: player.stdout,
+    stdio: ["pipe", "inherit", "inherit"],
+  }).status;
+}
+
+function isFolder(path) {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,44 @@
+// Builds what the stages run: the addon, the package and the LiveStore host. Each step is skipped while its inputs are
+// unchanged; cargo decides that for itself.
+
+import { join } from "node:path";
+
+import { binding, filesBelow, host, nodeVersions, once, run } from "./tools.mjs";
+
+export function installBinding() {
+  install(binding);
+}
+
+export function installHost() {
+  install(host);
+}
+
+export function installNodeVersions() {
+  install(nodeVersions);
+}
+
+/** The addon as users get it, but linked faster than a release. */
+export function buildAddon() {
+  installBinding();
+  run("npm", ["run", "--silent", "build:addon"], { cwd: binding, quiet: true });
+}
+
+export function buildPackage() {
+  installBinding();
+  const inputs = [...filesBelow(join(binding, "js"), ".ts"), join(binding, "tsconfig.json"), join(binding, "scripts/esm.mjs")];
+  once(join(binding, "dist/.stamp"), [...inputs, join(binding, "native/addon.d.ts")], () => {
+    run("npm", ["run", "--silent", "build:js"], { cwd: binding });
+  });
+}
+
+export function buildHost() {
+  installHost();
+  const inputs = [...filesBelow(join(host, "src"), ".ts"), join(host, "tsconfig.json")];
+  once(join(host, "build/.stamp"), inputs, () => run("npm", ["run", "--silent", "build"], { cwd: host }));
+}
+
+function install(folder) {
+  once(join(folder, "node_modules/.stamp"), [join(folder, "package-lock.json")], () => {
+    run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: folder, quiet: true });
+  });
+}
