@@ -1,7 +1,7 @@
 import { addon, addonOrNull } from "./internal/addon";
 import { monoMs, sleep, wallMs } from "./internal/clock";
 import type { Seated } from "./internal/notebook";
-import { abandon, attempt, call, done, failure, performAll, settle } from "./internal/perform";
+import { abandon, attempt, awaited, call, done, performAll, settle } from "./internal/perform";
 import type { Answer, Hook, RuntimeEffect, RuntimeStep, SessionIds } from "./internal/protocol";
 import type { Runtime, RuntimeCapabilities, RuntimeConfiguration, RuntimeMetadata, RuntimeState } from "./types";
 
@@ -308,16 +308,6 @@ function called(method: () => void): Answer {
     method();
     return done;
   });
-}
-
-/** A call that the old code awaited: it runs at once, its answer comes in a microtask. */
-async function awaited(method: () => unknown): Promise<Answer> {
-  try {
-    await method();
-    return done;
-  } catch (error) {
-    return { Err: failure(error) };
-  }
 }
 
 function raise(message: string | null): void {

@@ -6,6 +6,7 @@
 
 export { BaseRuntime } from "./base-runtime";
 export { HtmlRuntime } from "./html-runtime";
+export { getRuntimeRegistry, RuntimeRegistry, RuntimeRegistry as Registry } from "./runtime-registry";
 export type {
   HtmlRuntimeConfig,
   LiveStore,
@@ -15,7 +16,10 @@ export type {
   Runtime,
   RuntimeCapabilities,
   RuntimeConfiguration,
+  RuntimeEvent,
   RuntimeMetadata,
+  RuntimeRegistryConfig,
+  RuntimeRegistryInterface,
   RuntimeState,
   RuntimeStatus,
   RuntimeType,

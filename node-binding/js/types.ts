@@ -79,6 +79,36 @@ export interface RemoteRuntime extends Runtime {
   getConnectionInfo(): RemoteRuntimeConnection | null;
 }
 
+export interface RuntimeRegistryConfig {
+  /** How many runtimes may be active at once; 1 unless set, and then the active one makes room. */
+  maxConcurrentRuntimes?: number;
+  defaultRuntimeType?: RuntimeType;
+  allowMultipleRuntimesOfSameType?: boolean;
+  runtimeConfigs?: Partial<Record<RuntimeType, RuntimeConfiguration>>;
+}
+
+export type RuntimeEvent =
+  | { type: "state-changed"; runtimeId: string; state: RuntimeState }
+  | { type: "registered"; runtime: Runtime }
+  | { type: "unregistered"; runtimeId: string }
+  | { type: "error"; runtimeId: string; error: string };
+
+export interface RuntimeRegistryInterface {
+  register(runtime: Runtime): void;
+  unregister(runtimeId: string): void;
+  getAvailableRuntimes(): Runtime[];
+  getRuntime(runtimeId: string): Runtime | undefined;
+  getRuntimesByType(type: RuntimeType): Runtime[];
+  getActiveRuntimes(): Runtime[];
+  getActiveRuntime(): Runtime | undefined;
+  canStartRuntime(): boolean;
+  startRuntime(runtimeId: string, notebookId: string, config?: RuntimeConfiguration): Promise<void>;
+  stopAllRuntimes(): Promise<void>;
+  onRuntimeStateChanged(callback: (runtime: Runtime, state: RuntimeState) => void): () => void;
+  onRuntimeRegistered(callback: (runtime: Runtime) => void): () => void;
+  onRuntimeUnregistered(callback: (runtimeId: string) => void): () => void;
+}
+
 /** What the bridge needs of a LiveStore store. */
 export interface LiveStore {
   // Stores are typed by their schema, so what goes in and comes out is theirs.

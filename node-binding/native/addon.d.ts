@@ -7,14 +7,23 @@ export declare function applyFlags(text: string, origin: string): number
 /** The types that can be started, the highest priority first, as JSON. */
 export declare function availableRuntimeTypes(): string
 
+/** `canStartRuntime()`. */
+export declare function canStartRuntime(registry: number, facts: string): boolean
+
 /** Why `HtmlRuntime.doStart` throws before it touches the store, or nothing. */
 export declare function checkHtmlConfiguration(hasStore: boolean, userId?: string | undefined | null): string | null
 
 /** Closes a notebook. */
 export declare function closeNotebook(notebook: number): void
 
+/** Creates a registry of runtimes. Without a limit it counts as 1 and displaces nobody. */
+export declare function createRegistry(maxConcurrent: number | undefined | null, allowsSameType: boolean): number
+
 /** Creates the lifecycle of a runtime object; `id` is its `metadata.id`. */
 export declare function createRuntime(id: string): number
+
+/** Forgets a registry of runtimes. */
+export declare function dropRegistry(registry: number): void
 
 /** Forgets a runtime object. */
 export declare function dropRuntime(runtime: number): void
@@ -34,6 +43,12 @@ export declare function generateSessionId(runtimeId: string, wallMs: number): st
 /** `isActiveAndReady()`. */
 export declare function isActiveAndReady(runtime: number): boolean
 
+/**
+ * Answers a question about the runtimes with a list of objects: `available`, `active`, `highestActive`; `ofType` and
+ * `activeOfType` with a type.
+ */
+export declare function listRegistered(registry: number, facts: string, question: string, runtimeType: string): Array<number>
+
 /** How many agents may exist at once. */
 export declare function maxConcurrentAgents(): number
 
@@ -46,8 +61,14 @@ export declare function openNotebook(id: string): number
 /** Makes sure that a notebook has an agent of this type; true where there was none before. */
 export declare function placeAgent(notebook: string, runtimeType: string): boolean
 
+/** The object registered under an id. */
+export declare function registeredObject(registry: number, id: string): number | null
+
 /** Adds a runtime type, described as JSON. */
 export declare function registerRuntimeType(definition: string): void
+
+/** `getStats()` without the configuration, as JSON. */
+export declare function registryStats(registry: number, facts: string): string
 
 /** Takes a notebook's agent out; false where it has none. */
 export declare function removeAgent(notebook: string): boolean
@@ -63,6 +84,9 @@ export declare function runtimeType(name: string): string
 
 /** Steps a notebook: `{ type, … }` in, a list of effects out. */
 export declare function stepNotebook(notebook: number, wallMs: number, monoMs: number, input: string): string
+
+/** Steps a registry of runtimes: what its objects show and `{ type, … }` in, a list of effects out. */
+export declare function stepRegistry(registry: number, facts: string, input: string): string
 
 /** Steps the lifecycle of a runtime object: `{ type, … }` in, `{ state, notebookId, effects }` out. */
 export declare function stepRuntime(runtime: number, wallMs: number, monoMs: number, input: string): string

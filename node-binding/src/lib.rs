@@ -6,5 +6,6 @@
 pub mod agents;
 mod convert;
 mod environment;
+pub mod runtime_registry;
 pub mod flags;
 pub mod steps;

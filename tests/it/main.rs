@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must panic")]
 
 mod dependencies;
+mod flips;
 mod materialiser;
+mod quirks;
+mod replay;
 mod traces;

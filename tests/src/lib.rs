@@ -2,6 +2,7 @@
 //! recorded. Nothing here decides anything that the product decides, and nothing of it ships.
 
 pub mod compare;
+pub mod owner;
 pub mod placeholder;
 mod player;
 mod trace;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use ::registry::{Answer, Failure, IdSource, Reply, Ticket};
 use flags::LiveFlags;
-use legacy_compat::{CallId, Effect as BaseEffect, RegistryEffect};
+use legacy_compat::{CallId, Effect as BaseEffect, RegistryEffect, RegistryInput};
 use serde_json::{Map, Value, json};
 
 use crate::trace::{Action, Op, Trace, TraceError};
@@ -65,6 +65,7 @@ struct Player {
     runtimes: Vec<RuntimeObject>,
     runtime_names: BTreeMap<String, usize>,
     subscriptions: BTreeMap<String, Subscription>,
+    flags: Arc<LiveFlags>,
     stores: Vec<Store>,
     registries: Vec<RegistryObject>,
     registry_names: BTreeMap<String, usize>,
@@ -140,7 +141,7 @@ impl Player {
         let flags = Arc::new(LiveFlags::new());
         let stores = match trace.setup.store {
             Some(false) => vec![],
-            _ => vec![Store::prepared(&trace.setup, flags, ids.split())],
+            _ => vec![Store::prepared(store::MAIN, &trace.setup, Arc::clone(&flags), ids.split())],
         };
         Self {
             scenario: trace.scenario.clone(),
@@ -151,6 +152,7 @@ impl Player {
             runtimes: Vec::new(),
             runtime_names: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
+            flags,
             stores,
             registries: Vec::new(),
             registry_names: BTreeMap::new(),
@@ -174,31 +176,41 @@ impl Player {
     }
 
     fn act(&mut self, op: Op) -> Result<(), TraceError> {
-        let waiter = self.waiter(&op);
+        let waiter = waiter(&op);
         match op.action {
             Action::Advance { ms } => self.advance(ms),
             Action::Settle {} => {}
             Action::Idle {} => self.idle(),
             Action::SameTick { ops } => ops.into_iter().try_for_each(|op| self.act(op))?,
             Action::RequestExecution { queue_id, cell_id, execution_count } => {
-                self.commit(&[store::request(&queue_id, &cell_id, execution_count)]);
+                self.commit(&[store::request(&queue_id, &cell_id, execution_count)])?;
             }
-            Action::RequestMany { count, cell_ids, one_commit } => self.request_many(count, &cell_ids, one_commit),
+            Action::RequestMany { count, cell_ids, one_commit } => self.request_many(count, &cell_ids, one_commit)?,
             Action::CancelExecution { queue_id, cell_id, reason } => {
-                self.commit(&[store::cancel(&queue_id, &cell_id, reason.as_deref())]);
+                self.commit(&[store::cancel(&queue_id, &cell_id, reason.as_deref())])?;
             }
             Action::Commit { name, args } => {
                 let args = self.with_sessions(args)?;
-                self.commit(&[(name, args)]);
+                self.commit(&[(name, args)])?;
             }
-            Action::EditSource { cell_id, source } => self.commit(&[store::edit(&cell_id, &source)]),
-            Action::DumpTables {} => self.dump_tables(),
+            Action::EditSource { cell_id, source } => self.commit(&[store::edit(&cell_id, &source)])?,
+            Action::DumpTables {} => self.dump_tables()?,
+            Action::NewStore { r#as } => self.new_store(&r#as),
             Action::Fault { event, message, times, skip, non_error } => {
-                self.inject(store::Fault { event, message, times, skip, non_error });
+                self.inject(store::Fault { event, message, times, skip, non_error })?;
             }
             Action::NewRuntime { r#as, class, metadata, config, behaviour } => {
                 self.new_runtime(r#as, class.as_deref(), metadata, config, behaviour);
             }
+            other => return self.act_with_promise(other, waiter),
+        }
+        self.run();
+        Ok(())
+    }
+
+    /// The calls that give a promise.
+    fn act_with_promise(&mut self, action: Action, waiter: Waiter) -> Result<(), TraceError> {
+        match action {
             Action::Start { runtime, notebook_id, config } => {
                 let runtime = self.runtime(&runtime)?;
                 self.start(runtime, notebook_id, config, waiter);
@@ -214,6 +226,16 @@ impl Player {
             Action::ExecuteCode { runtime, cell_id, code } => {
                 let runtime = self.runtime(&runtime)?;
                 self.execute_code(runtime, &cell_id, code, waiter);
+            }
+            Action::StartRuntime { registry, runtime_id, notebook_id, config } => {
+                let registry = self.registry(&registry)?;
+                let call = self.open_call(waiter, &notebook_id, config);
+                self.step_registry(registry, RegistryInput::StartRuntime(call, runtime_id));
+            }
+            Action::StopAll { registry } => {
+                let registry = self.registry(&registry)?;
+                let call = self.open_call(waiter, "", None);
+                self.step_registry(registry, RegistryInput::StopAll(call));
             }
             other => return self.act_at_once(other),
         }
@@ -232,6 +254,7 @@ impl Player {
             Action::GetCapabilities { runtime } => self.show(&runtime, |runtime| runtime.capabilities.clone()),
             Action::ToString { runtime } => self.show(&runtime, RuntimeObject::text),
             Action::SetupInstructions { runtime } => self.show(&runtime, |_| Value::Null),
+            Action::ConfigStoreIs { runtime } => self.show(&runtime, RuntimeObject::shown_store),
             Action::HasMethod { runtime, methods } => self.show(&runtime, |runtime| runtime.has_methods(&methods)),
             Action::Protected { runtime, method, args } => self.protected(&runtime, &method, &args),
             Action::Subscribe { runtime, r#as, unsubscribe_self, stop_when, .. } => {
@@ -241,11 +264,6 @@ impl Player {
             Action::Unsubscribe { r#as } => self.unsubscribe(&r#as),
             other => self.act_on_registry(other),
         }
-    }
-
-    /// What a call's promise is handed to: a call that the player waits for has no name.
-    fn waiter(&mut self, op: &Op) -> Waiter {
-        Waiter::Player(if op.waits { None } else { op.call.clone() })
     }
 
     fn open_call(&mut self, waiter: Waiter, notebook_id: &str, config: Option<Map<String, Value>>) -> CallId {
@@ -282,7 +300,7 @@ impl Player {
             Asker::Runtime(runtime) => self.step_runtime(runtime, legacy_compat::BaseInput::Answer(ticket, answer)),
             Asker::Notebook(store) => self.step_notebook(store, bridge_host::step::Input::Answer { ticket, answer }),
             Asker::Registry(registry) => {
-                self.step_registry(registry, legacy_compat::RegistryInput::Answer(ticket, answer));
+                self.step_registry(registry, RegistryInput::Answer(ticket, answer));
             }
         }
     }
@@ -330,7 +348,7 @@ impl Player {
             Due::Resolve(waiter, answer) => self.clock.microtask(waiter, answer),
             Due::Notebook(store, timer) => self.step_notebook(store, bridge_host::step::Input::Timer { timer }),
             Due::Registry(registry, timer) => {
-                self.step_registry(registry, legacy_compat::RegistryInput::Timer(timer));
+                self.step_registry(registry, RegistryInput::Timer(timer));
             }
         }
         self.run();
@@ -353,12 +371,18 @@ impl Player {
         while self.waited > 0 {
             match self.clock.next_due(until) {
                 Some(due) => self.fire(due),
-                None => {
-                    self.waited = 0;
-                    self.record(json!({ "kind": "never-settled" }));
-                }
+                None => self.give_up(),
             }
         }
+    }
+
+    /// What settles later than the player waits is not heard.
+    fn give_up(&mut self) {
+        self.waited = 0;
+        for call in self.calls.values_mut().filter(|call| matches!(call.waiter, Waiter::Player(None))) {
+            call.waiter = Waiter::Nobody;
+        }
+        self.record(json!({ "kind": "never-settled" }));
     }
 
     fn record(&mut self, fields: Value) {
@@ -392,6 +416,11 @@ impl Player {
     fn unnamed(&self, what: &'static str, name: &str) -> TraceError {
         TraceError::Unnamed { scenario: self.scenario.clone(), step: self.at, what, name: name.to_owned() }
     }
+}
+
+/// What a call's promise is handed to: a call that the player waits for has no name.
+fn waiter(op: &Op) -> Waiter {
+    Waiter::Player(if op.waits { None } else { op.call.clone() })
 }
 
 /// The failure that a thrown value is: only a value that is no `Error` is told apart.

@@ -308,6 +308,9 @@ pub(crate) enum Action {
         source: Value,
     },
     DumpTables {},
+    NewStore {
+        r#as: String,
+    },
     Fault {
         #[serde(default)]
         event: Option<String>,
@@ -381,6 +384,9 @@ pub(crate) enum Action {
     SetupInstructions {
         runtime: String,
     },
+    ConfigStoreIs {
+        runtime: String,
+    },
     HasMethod {
         runtime: String,
         methods: Vec<String>,
@@ -437,6 +443,8 @@ pub(crate) enum Action {
         #[serde(default = "main_registry")]
         registry: String,
         runtime_id: String,
+        #[serde(default)]
+        r#as: Option<String>,
     },
     GetByType {
         #[serde(default = "main_registry")]

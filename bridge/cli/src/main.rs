@@ -61,7 +61,8 @@ fn check(file: &Path) -> Result<String, String> {
     let flags = snapshot.set().map_or(0, flags::FlagSet::len);
     let has_route = snapshot.set().is_some_and(|set| set.get(ROUTE_FLAG).is_some());
     let route = if has_route { "" } else { "; there is no flag `runtime-route`, so every notebook stays on the old path" };
-    Ok(format!("{}: {flags} flags{route}", file.display()))
+    let noun = if flags == 1 { "flag" } else { "flags" };
+    Ok(format!("{}: {flags} {noun}{route}", file.display()))
 }
 
 fn explain(file: &Path, notebook: &str, attributes: Vec<(String, serde_json::Value)>) -> Result<String, String> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bridge_core::{Ability, Decision, ROUTE_FLAG, decide};
 use flags::{Context, Explanation, LiveFlags};
-use legacy_compat::BaseRuntime;
+use legacy_compat::{BaseRuntime, Limits, RuntimeRegistry};
 use registry::{DEFAULT_MAX_CONCURRENT_AGENTS, IdSource, NotebookId, Now, Registry};
 
 use crate::step::{Notebook, RuntimeKey, Status};
@@ -19,6 +19,7 @@ pub struct Environment {
     flags: Arc<LiveFlags>,
     notebooks: BTreeMap<NotebookKey, Notebook>,
     runtimes: BTreeMap<RuntimeKey, BaseRuntime>,
+    registries: BTreeMap<u32, RuntimeRegistry>,
     agents: Registry,
     last_key: u32,
     ids: IdSource,
@@ -31,6 +32,7 @@ impl Environment {
             flags: Arc::new(LiveFlags::new()),
             notebooks: BTreeMap::new(),
             runtimes: BTreeMap::new(),
+            registries: BTreeMap::new(),
             agents: Registry::new(DEFAULT_MAX_CONCURRENT_AGENTS),
             last_key: 0,
             ids: IdSource::new(seed),
@@ -67,6 +69,23 @@ impl Environment {
     /// Forgets a runtime object.
     pub fn drop_runtime(&mut self, key: RuntimeKey) {
         self.runtimes.remove(&key);
+    }
+
+    /// Creates a registry of runtimes, the old kind.
+    pub fn create_registry(&mut self, limits: Limits) -> u32 {
+        let key = self.next_key();
+        self.registries.insert(key, RuntimeRegistry::new(limits));
+        key
+    }
+
+    /// A registry of runtimes.
+    pub fn registry(&mut self, key: u32) -> Option<&mut RuntimeRegistry> {
+        self.registries.get_mut(&key)
+    }
+
+    /// Forgets a registry of runtimes.
+    pub fn drop_registry(&mut self, key: u32) {
+        self.registries.remove(&key);
     }
 
     /// Opens a notebook.

@@ -36,6 +36,15 @@ export function call(begin: (id: number) => void): Promise<void> {
   });
 }
 
+/** A call that the core settles before it returns; throws what the core gave as its failure. */
+export function callNow(begin: (id: number) => void): void {
+  let thrownNow: { reason: unknown } | null = null;
+  lastCall += 1;
+  calls.set(lastCall, { resolve: () => {}, reject: (reason) => (thrownNow = { reason }) });
+  begin(lastCall);
+  if (thrownNow !== null) throw (thrownNow as { reason: unknown }).reason;
+}
+
 /** Settles a call with the outcome that the core gave it. */
 export function settle(id: number, outcome: Outcome<null>): void {
   if ("Err" in outcome) return abandon(id, raised(outcome.Err));
@@ -54,6 +63,16 @@ export function abandon(id: number, reason: unknown): void {
 export function attempt(work: () => Answer): Answer {
   try {
     return work();
+  } catch (error) {
+    return { Err: failure(error) };
+  }
+}
+
+/** A call that the old code awaited: it runs at once, its answer comes in a microtask. */
+export async function awaited(method: () => unknown): Promise<Answer> {
+  try {
+    await method();
+    return done;
   } catch (error) {
     return { Err: failure(error) };
   }

@@ -25,7 +25,7 @@ pub(super) enum Work {
     /// The first runs are being committed; the rest follows, one commit each.
     Committing { runs: Vec<Run>, rest: Vec<Run> },
     /// A commit failed: reading which of these runs the store still shows as open.
-    Verifying { runs: Vec<Run>, failure: Failure },
+    Verifying { runs: Vec<Run>, rest: Vec<Run>, failure: Failure },
     /// A run whose events the store refuses is being completed with that failure.
     Failing { rest: Vec<Run> },
 }
@@ -53,11 +53,12 @@ impl Agent {
             (Work::Claiming(entries), Ok(Reply::Claimed(granted))) => self.read(entries, &granted),
             (Work::Reading(entries), Ok(Reply::Sources(sources))) => self.execute(now, entries, &sources),
             (Work::Committing { rest, .. } | Work::Failing { rest, .. }, Ok(_)) => self.commit_rest(rest),
-            (Work::Committing { mut runs, rest }, Err(failure)) => {
-                runs.extend(rest);
-                self.verify(runs, failure);
+            (Work::Committing { runs, rest }, Err(failure)) => self.verify(runs, rest, failure),
+            (Work::Verifying { runs, rest, failure }, Ok(Reply::Entries(rows))) => {
+                let was_alone = runs.len() == 1;
+                let open = runs.into_iter().filter(|run| self.is_open(&run.entry.id, &rows)).collect();
+                self.retry(now, open, rest, was_alone.then_some(failure));
             }
-            (Work::Verifying { runs, failure }, Ok(Reply::Entries(rows))) => self.retry(now, runs, &rows, failure),
             (_, Ok(other)) => self.break_down(unexpected(&other)),
             (_, Err(failure)) => self.break_down(failure),
         }
@@ -108,28 +109,37 @@ impl Agent {
     }
 
     /// A commit is one transaction, but only the store knows what became of a failed one.
-    fn verify(&mut self, runs: Vec<Run>, failure: Failure) {
+    fn verify(&mut self, runs: Vec<Run>, rest: Vec<Run>, failure: Failure) {
         let ids = runs.iter().map(|run| run.entry.id.clone()).collect();
-        self.query(Work::Verifying { runs, failure }, Query::Entries(ids));
+        self.query(Work::Verifying { runs, rest, failure }, Query::Entries(ids));
     }
 
-    /// What is still open is committed again, one by one, so that one bad execution fails alone. The first of a single run
-    /// that failed is completed with its failure; when that fails too, the store is past using.
-    fn retry(&mut self, now: Now, runs: Vec<Run>, rows: &[QueueEntry], failure: Failure) {
-        let alone = runs.len() == 1;
-        let mut open: Vec<Run> = runs.into_iter().filter(|run| self.is_open(&run.entry.id, rows)).collect();
-        if !alone || open.is_empty() {
-            return self.commit_rest(open);
+    /// What a failed commit left open is committed again, one by one, so that one bad execution fails alone: a run that was
+    /// alone already is completed with that failure instead. When this fails too, the store is past using.
+    fn retry(&mut self, now: Now, mut open: Vec<Run>, mut rest: Vec<Run>, failed_alone: Option<Failure>) {
+        match (open.pop(), failed_alone) {
+            (Some(run), Some(failure)) => {
+                let events = self.run_of(now, run.entry, Err(failure.message)).events;
+                self.ask(Work::Failing { rest }, |ticket| Effect::Commit { ticket, events });
+            }
+            (last, _) => {
+                open.extend(last);
+                open.append(&mut rest);
+                self.commit_rest(open);
+            }
         }
-        let run = self.run_of(now, open.remove(0).entry, Err(failure.message));
-        let events = run.events;
-        self.ask(Work::Failing { rest: open }, |ticket| Effect::Commit { ticket, events });
     }
 
+    /// Still to be run: pending, or ours and not over. A row keeps its session when it is over.
     fn is_open(&self, id: &QueueId, rows: &[QueueEntry]) -> bool {
         rows.iter().any(|row| {
+            let is_ours = row.assigned_runtime_session.as_ref() == self.session_id();
             row.id == *id
-                && (row.status == QueueStatus::Pending || row.assigned_runtime_session.as_ref() == self.session_id())
+                && match row.status {
+                    QueueStatus::Pending => true,
+                    QueueStatus::Assigned | QueueStatus::Executing => is_ours,
+                    QueueStatus::Completed | QueueStatus::Failed | QueueStatus::Cancelled => false,
+                }
         })
     }
 

@@ -75,6 +75,9 @@ fn replay(options: &Options) -> Result<Tally, BadInput> {
         });
     }
     let observed = options.observed.as_deref().map(read_observed).transpose()?;
+    if let (Some(seen), Some(file)) = (&observed, &options.observed) {
+        refuse_strangers(seen, &traces, file)?;
+    }
     let mut tally = Tally::default();
     for trace in &traces {
         let is_ours = SUITES.contains(&trace.suite());
@@ -123,6 +126,18 @@ fn read_observed(file: &Path) -> Result<BTreeMap<String, Played>, BadInput> {
         Ok((seen.scenario, Played { observations: seen.observations, tables: seen.tables }))
     };
     lines.map(read).collect()
+}
+
+/// A scenario that has no trace was played in vain, or its trace is missing.
+fn refuse_strangers(seen: &BTreeMap<String, Played>, traces: &[Trace], file: &Path) -> Result<(), BadInput> {
+    let has_trace = |scenario: &String| traces.iter().any(|trace| trace.scenario == *scenario);
+    match seen.keys().find(|scenario| !has_trace(scenario)) {
+        Some(scenario) => Err(BadInput {
+            message: format!("`{}`: no trace of this directory is `{scenario}`", file.display()),
+            hint: "give the directory whose traces the other player played".to_owned(),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn summary(options: &Options, tally: &Tally) -> String {

@@ -116,20 +116,6 @@ impl Player {
             }
             Action::Register { registry, runtime } => self.register(&registry, &runtime),
             Action::Unregister { registry, runtime_id } => self.unregister(&registry, runtime_id),
-            Action::StartRuntime { registry, runtime_id, notebook_id, config } => {
-                let registry = self.registry(&registry)?;
-                let call = self.open_call(Waiter::Player(None), &notebook_id, config);
-                self.step_registry(registry, RegistryInput::StartRuntime(call, runtime_id));
-                self.run();
-                Ok(())
-            }
-            Action::StopAll { registry } => {
-                let registry = self.registry(&registry)?;
-                let call = self.open_call(Waiter::Player(None), "", None);
-                self.step_registry(registry, RegistryInput::StopAll(call));
-                self.run();
-                Ok(())
-            }
             other => self.ask_registry(&other),
         }
     }
@@ -139,7 +125,7 @@ impl Player {
             Action::GetAvailable { registry } => self.list(registry, RuntimeRegistry::available),
             Action::GetByType { registry, r#type } => self.list(registry, |core, facts| core.of_type(facts, r#type)),
             Action::GetActiveRuntimes { registry } => self.list(registry, RuntimeRegistry::active),
-            Action::GetRuntime { registry, runtime_id } => self.one(registry, |core, _| core.runtime(runtime_id)),
+            Action::GetRuntime { registry, runtime_id, r#as } => self.get_runtime(registry, runtime_id, r#as.as_ref()),
             Action::GetActiveRuntime { registry } => self.one(registry, RuntimeRegistry::active_runtime),
             Action::GetActiveOfType { registry, r#type } => {
                 self.one(registry, |core, facts| core.active_of_type(facts, r#type))
@@ -156,7 +142,16 @@ impl Player {
         }
     }
 
-    fn registry(&self, name: &str) -> Result<usize, TraceError> {
+    /// The object, which later steps may name.
+    fn get_runtime(&mut self, registry: &str, id: &str, name: Option<&String>) -> Result<(), TraceError> {
+        let found = self.registries[self.registry(registry)?].core.runtime(id);
+        if let (Some(key), Some(name)) = (found, name) {
+            self.runtime_names.insert(name.clone(), index(key));
+        }
+        self.one(registry, |core, _| core.runtime(id))
+    }
+
+    pub(super) fn registry(&self, name: &str) -> Result<usize, TraceError> {
         self.registry_names.get(name).copied().ok_or_else(|| self.unnamed("registry", name))
     }
 

@@ -99,8 +99,13 @@ impl RuntimeObject {
         methods.iter().map(|method| (method.clone(), has(method).into())).collect::<Map<_, _>>().into()
     }
 
-    fn store_in_configuration(&self) -> bool {
-        self.configuration.get("store").is_some_and(|store| store.get("$store").is_some())
+    /// The name of the configured store.
+    fn store_name(&self) -> Option<&str> {
+        self.configuration.get("store")?.get("$store")?.as_str()
+    }
+
+    pub(super) fn shown_store(&self) -> Value {
+        json!({ "store": self.store_name(), "userId": self.user_id() })
     }
 
     fn user_id(&self) -> Option<&str> {
@@ -255,7 +260,7 @@ impl Player {
 
     pub(super) fn execute_code(&mut self, runtime: usize, cell: &str, code: String, waiter: Waiter) {
         let call = self.open_call(waiter, "", None);
-        match self.runtimes[runtime].store.or_else(|| (!self.stores.is_empty()).then_some(0)) {
+        match self.runtimes[runtime].store.or_else(|| self.configured_store(runtime)) {
             Some(store) => {
                 let method = Method::ExecuteCode { cell_id: CellId::from(cell), code };
                 self.call_notebook(store, runtime, call, method);
@@ -266,6 +271,11 @@ impl Player {
                 self.settle_call(call, Err(failure));
             }
         }
+    }
+
+    fn configured_store(&self, runtime: usize) -> Option<usize> {
+        let name = self.runtimes[runtime].store_name()?;
+        self.stores.iter().position(|store| store.name() == name)
     }
 
     fn call_notebook(&mut self, store: usize, runtime: usize, call: legacy_compat::CallId, method: Method) {
@@ -420,13 +430,14 @@ impl Player {
     fn generate_runtime_id(&mut self, runtime: usize, ask: Ask) {
         let id = self.fresh_runtime_id(runtime);
         let object = &self.runtimes[runtime];
-        if matches!(object.class, Class::Html) && object.store_in_configuration() {
+        let store = self.configured_store(runtime).filter(|_| matches!(object.class, Class::Html));
+        if let Some(store) = store {
             let mut attributes = Map::new();
             attributes.insert("runtimeType".to_owned(), object.runtime_type().into());
             attributes.extend(object.user_id().map(|user| ("userId".to_owned(), user.into())));
             let ability = Ability { is_built_in: true, has_live_query: false };
             let admit = NotebookInput::Admit { runtime: key(runtime), attributes, ability };
-            for effect in self.stores[0].step(self.clock.now(), admit) {
+            for effect in self.stores[store].step(self.clock.now(), admit) {
                 if let NotebookEffect::Admitted { ids, .. } = effect {
                     self.runtimes[runtime].admitted = ids;
                 }
@@ -450,16 +461,18 @@ impl Player {
     }
 
     fn start_html(&mut self, runtime: usize, ask: Ask) {
+        let store = self.configured_store(runtime);
         let object = &mut self.runtimes[runtime];
-        let checked = HtmlRuntime::check_configuration(object.store_in_configuration(), object.user_id());
-        if let Err(failure) = checked {
-            return self.clock.microtask(Waiter::Core(ask), Err(failure));
-        }
-        object.store = Some(0);
+        let checked = HtmlRuntime::check_configuration(store.is_some(), object.user_id());
+        let store = match (checked, store) {
+            (Err(failure), _) => return self.clock.microtask(Waiter::Core(ask), Err(failure)),
+            (Ok(()), store) => store.unwrap_or_default(),
+        };
+        object.store = Some(store);
         let capabilities: Capabilities = serde_json::from_value(object.capabilities.clone()).unwrap_or_default();
         let method = Method::Start { ids: object.ids(), capabilities };
         let call = self.open_call(Waiter::Core(ask), "", None);
-        self.call_notebook(0, runtime, call, method);
+        self.call_notebook(store, runtime, call, method);
     }
 
     fn do_stop(&mut self, runtime: usize, ask: Ask) {

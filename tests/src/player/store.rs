@@ -15,8 +15,8 @@ use super::runtime::to_json;
 use super::{Ask, Asker, Player, Work, thrown};
 use crate::trace::{Setup, SetupCell, SetupEntry, SetupSession, TraceError, expand_source};
 
-/// The id of a trace's store.
-const STORE_ID: &str = "main";
+/// The store that a trace's setup prepares.
+pub(super) const MAIN: &str = "main";
 
 /// What the hosts' schema keeps of the capabilities that a session announces.
 const KEPT_CAPABILITIES: [&str; 4] = ["canExecuteCode", "canExecuteSql", "canExecuteAi", "availableAiModels"];
@@ -46,10 +46,10 @@ pub(super) struct Fault {
 
 impl Store {
     /// A store as a trace's setup leaves it.
-    pub(super) fn prepared(setup: &Setup, flags: Arc<LiveFlags>, mut ids: IdSource) -> Self {
+    pub(super) fn prepared(name: &str, setup: &Setup, flags: Arc<LiveFlags>, mut ids: IdSource) -> Self {
         let seed: Vec<u8> = ids.base36(32).into_bytes();
         let seed = seed.try_into().unwrap_or([0; 32]);
-        let notebook = Notebook::new(NotebookId::from(STORE_ID), flags, seed);
+        let notebook = Notebook::new(NotebookId::from(name), flags, seed);
         let mut store = Self { state: NotebookState::new(), notebook, faults: Vec::new() };
         let cells = setup.cells.iter().flat_map(prepared_cell);
         let sessions = setup.sessions.iter().flat_map(prepared_session);
@@ -61,6 +61,10 @@ impl Store {
             }
         }
         store
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.notebook.id().as_str()
     }
 
     pub(super) fn tables(&self) -> Value {
@@ -193,33 +197,50 @@ fn encoded(event: &Event) -> (Value, Option<Value>) {
 }
 
 impl Player {
-    pub(super) fn inject(&mut self, fault: Fault) {
-        self.stores[0].faults.push(fault);
+    /// The main store, where the trace has one.
+    fn main_store(&self) -> Result<usize, TraceError> {
+        if self.stores.is_empty() { Err(self.unnamed("store", MAIN)) } else { Ok(0) }
     }
 
-    pub(super) fn dump_tables(&mut self) {
-        let tables = self.stores[0].tables();
+    pub(super) fn new_store(&mut self, name: &str) {
+        let store = Store::prepared(name, &Setup::default(), Arc::clone(&self.flags), self.ids.split());
+        self.stores.push(store);
+    }
+
+    pub(super) fn inject(&mut self, fault: Fault) -> Result<(), TraceError> {
+        let store = self.main_store()?;
+        self.stores[store].faults.push(fault);
+        Ok(())
+    }
+
+    pub(super) fn dump_tables(&mut self) -> Result<(), TraceError> {
+        let tables = self.stores[self.main_store()?].tables();
         self.record(json!({ "kind": "tables", "tables": tables }));
+        Ok(())
     }
 
-    pub(super) fn request_many(&mut self, count: i64, cell_ids: &[String], in_one_commit: bool) {
+    pub(super) fn request_many(
+        &mut self,
+        count: i64,
+        cell_ids: &[String],
+        in_one_commit: bool,
+    ) -> Result<(), TraceError> {
         let cells = cell_ids.iter().cycle();
         let events: Vec<_> = (1..=count).zip(cells).map(|(n, cell)| request(&format!("q{n:03}"), cell, n)).collect();
-        if in_one_commit {
-            self.commit(&events);
-        } else {
-            events.iter().for_each(|event| self.commit(std::slice::from_ref(event)));
-        }
+        let in_each = if in_one_commit { events.len().max(1) } else { 1 };
+        events.chunks(in_each).try_for_each(|events| self.commit(events))
     }
 
     /// A commit of the player's own.
-    pub(super) fn commit(&mut self, events: &[Named]) {
+    pub(super) fn commit(&mut self, events: &[Named]) -> Result<(), TraceError> {
+        let store = self.main_store()?;
         let parsed: Result<Vec<_>, _> =
             events.iter().map(|(name, args)| Event::from_parts(name, args.clone())).collect();
         match parsed {
-            Ok(events) => self.store_events(0, "player", &events),
+            Ok(events) => self.store_events(store, "player", &events),
             Err(error) => self.record(json!({ "kind": "commit-error", "message": error.to_string() })),
         }
+        Ok(())
     }
 
     fn store_events(&mut self, store: usize, by: &str, events: &[Event]) {

@@ -62,10 +62,29 @@ impl Notebook {
                 seat.agent_token = token;
                 seat.starting = Some(call);
                 let identity = SessionIdentity { capabilities: RuntimeType::html().capabilities, ..identity };
-                self.step_agent(now, runtime, registry::Input::Start(identity));
+                return self.step_agent(now, runtime, registry::Input::Start(identity));
             }
         }
         self.release_others(now, runtime);
+    }
+
+    /// The registry's session is announced. Its commit has displaced the others, who are told now: had it failed, they would
+    /// still be the ones who serve.
+    fn started(&mut self, now: Now, runtime: RuntimeKey, call: CallId) {
+        self.release_others(now, runtime);
+        self.effects.push(Effect::Settle { call, outcome: Ok(()) });
+    }
+
+    fn start_failed(&mut self, runtime: RuntimeKey, failure: Failure) {
+        let seat = self.seat(runtime);
+        seat.lease = None;
+        if let Some(call) = seat.starting.take() {
+            self.effects.push(Effect::Settle { call, outcome: Err(failure) });
+        }
+        self.token = self.token.raised();
+        for seat in self.seats.values_mut() {
+            seat.renew(self.token);
+        }
     }
 
     /// A new session displaces those of the notebook's other seats. The old system let them go on; once the notebook has left
@@ -188,16 +207,10 @@ impl Notebook {
         match phase {
             Phase::Busy => self.call_hook(runtime, Hook::SetBusy),
             Phase::Ready => match self.seat(runtime).starting.take() {
-                Some(call) => self.effects.push(Effect::Settle { call, outcome: Ok(()) }),
+                Some(call) => self.started(now, runtime, call),
                 None => self.call_hook(runtime, Hook::SetReady),
             },
-            Phase::StartFailed(failure) => {
-                let seat = self.seat(runtime);
-                seat.lease = None;
-                if let Some(call) = seat.starting.take() {
-                    self.effects.push(Effect::Settle { call, outcome: Err(failure) });
-                }
-            }
+            Phase::StartFailed(failure) => self.start_failed(runtime, failure),
             Phase::Broken(failure) => self.broken(runtime, failure),
             Phase::Displaced => self.displaced(now, runtime),
             Phase::Stopped(failure) => {
@@ -212,7 +225,10 @@ impl Notebook {
         }
     }
 
+    /// The store refused even to hear of a failure. What is claimed is given back, for a later session on either path.
     fn broken(&mut self, runtime: RuntimeKey, failure: Failure) {
+        let token = self.seat(runtime).agent_token;
+        self.ledger.release_claims(token);
         let diagnostic = Diagnostic {
             level: Level::Error,
             code: "STORE_REFUSED",

@@ -1,6 +1,6 @@
 //! A seat: what a notebook keeps for one runtime object, whichever path serves its session.
 
-use bridge_core::{Ability, Decision, Lease, Token};
+use bridge_core::{Ability, Decision, Lease, Path, Token};
 use flags::Context;
 use legacy_compat::{CallId, HtmlRuntime};
 use registry::{Agent, Capabilities, IdSource, RuntimeType};
@@ -58,6 +58,16 @@ impl Seat {
             starting: None,
             stopping: None,
             flip: None,
+        }
+    }
+
+    /// Gives the running session this token: an attempt to take the notebook from it has failed.
+    pub(super) fn renew(&mut self, token: Token) {
+        let Some(lease) = &mut self.lease else { return };
+        lease.token = token;
+        match lease.path {
+            Path::Legacy => self.legacy_token = token,
+            Path::Registry => self.agent_token = token,
         }
     }
 }

@@ -55,6 +55,8 @@ const OUTPUT_ADDED = /^v\d+\.\w+OutputAdded$/;
 
 export class Accounting {
   readonly #executions = new Map<string, Execution>();
+  readonly #underWay = new Map<string, Execution[]>();
+  #ended = 0;
   readonly #terminated = new Set<string>();
   readonly #strays: Fault[] = [];
 
@@ -70,7 +72,7 @@ export class Accounting {
 
   /** How many of the expected executions have ended, however they did. */
   get ended(): number {
-    return [...this.#executions.values()].filter(({ ended }) => ended.length > 0).length;
+    return this.#ended;
   }
 
   /**
@@ -97,7 +99,7 @@ export class Accounting {
         this.#execution(args).assigned.push(session);
         return;
       case "v1.ExecutionStarted":
-        this.#execution(args).started.push(session);
+        this.#start(this.#execution(args), session);
         return;
       case "v1.ExecutionCompleted":
         this.#end(this.#execution(args), textOf(args["status"]));
@@ -123,15 +125,29 @@ export class Accounting {
     return execution;
   }
 
+  #start(execution: Execution, session: string): void {
+    execution.started.push(session);
+    if (execution.started.length > 1 || execution.ended.length > 0) return;
+    const others = this.#underWay.get(execution.cellId) ?? [];
+    this.#underWay.set(execution.cellId, [...others, execution]);
+  }
+
   #end(execution: Execution, status: string): void {
     this.#expectLiveSession(execution, "ended");
     execution.ended.push(status);
+    if (execution.ended.length > 1) return;
+    if (execution.source !== null) this.#ended += 1;
+    const others = this.#underWay.get(execution.cellId) ?? [];
+    this.#underWay.set(
+      execution.cellId,
+      others.filter((one) => one !== execution),
+    );
   }
 
   /** An output names its cell only; it belongs to the execution of that cell which is under way. */
   #output(args: JsonObject): void {
     const cellId = textOf(args["cellId"]);
-    const underWay = [...this.#executions.values()].filter((one) => one.cellId === cellId && isUnderWay(one));
+    const underWay = this.#underWay.get(cellId) ?? [];
     const execution = underWay.find(({ outputs }) => outputs === 0) ?? underWay[0];
     if (execution === undefined) {
       const reason = "an output while no execution of the cell was under way";
@@ -161,8 +177,6 @@ const newExecution = (queueId: string, cellId: string, source: string | null): E
   outputs: 0,
   amiss: [],
 });
-
-const isUnderWay = ({ started, ended }: Execution): boolean => started.length > 0 && ended.length === 0;
 
 const faultOf = (execution: Execution, status: string | undefined): Fault | undefined => {
   const { queueId, cellId, source, assigned, started, ended, outputs, amiss } = execution;

@@ -18,9 +18,11 @@ export const flagFile = (named: string | null, env: NodeJS.ProcessEnv): string =
 /** Puts the document in force and has it watched. Rejects with an `InputError` where it cannot be used. */
 export const useFlagFile = async (file: string): Promise<void> => {
   checkReadable(file);
-  const { promise: rejected, resolve } = Promise.withResolvers<News>();
-  const unlisten = bridge.on("diagnostic", (news) => {
-    if (news.code === "FLAGS_REJECTED") resolve(news);
+  let unlisten = (): unknown => undefined;
+  const rejected = new Promise<News>((resolve) => {
+    unlisten = bridge.on("diagnostic", (news) => {
+      if (news.code === "FLAGS_REJECTED") resolve(news);
+    });
   });
   let deadline: NodeJS.Timeout | undefined;
   try {

@@ -28,6 +28,7 @@ export class PlayedStore {
   readonly handed: LiveStore;
   readonly #faults: Fault[] = [];
   #isRuntime = false;
+  #threwFault = false;
 
   private constructor(
     readonly name: string,
@@ -77,13 +78,13 @@ export class PlayedStore {
   }
 
   #commitForRuntime(events: readonly unknown[]): unknown {
-    const [wasRuntime, faulty] = [this.#isRuntime, this.#faults.map(({ times }) => times)];
+    const wasRuntime = this.#isRuntime;
     this.#isRuntime = true;
+    this.#threwFault = false;
     try {
       return (this.store.commit as Commit)(...events);
     } catch (error) {
-      const isOurs = this.#faults.some(({ times }, i) => times !== faulty[i]);
-      if (!isOurs) this.#observe("commit-error", thrown(error));
+      if (!this.#threwFault) this.#observe("commit-error", thrown(error));
       throw error;
     } finally {
       this.#isRuntime = wasRuntime;
@@ -95,6 +96,7 @@ export class PlayedStore {
     if (fault !== undefined) {
       const { message } = fault;
       for (const { name, args } of events) this.#observe("event-fault", { name, message, args });
+      this.#threwFault = true;
       throw fault.nonError ? message : new Error(message);
     }
     const by = this.#isRuntime ? "runtime" : "player";

@@ -1,0 +1,95 @@
+/** The report as text for people, at most 120 columns wide. */
+import { newsText } from "./failure.js";
+import type { JobReport, NotebookReport } from "./report.js";
+
+/** Longer ids are cut, so that all columns fit into 120. */
+const NOTEBOOK_WIDTH = 36;
+
+/** One bad store can make thousands; the JSON document has them all. */
+const SHOWN_FAULTS_LIMIT = 20;
+
+interface Column {
+  readonly title: string;
+  readonly align: "left" | "right";
+  readonly text: (notebook: NotebookReport) => string;
+}
+
+const NOTEBOOK: Column = { title: "notebook", align: "left", text: ({ notebook }) => cut(notebook) };
+const ROUTE: Column = {
+  title: "route and why",
+  align: "left",
+  text: ({ route, reason }) => (route === null ? "none" : `${route} (${reason})`),
+};
+
+const right = (title: string, count: (notebook: NotebookReport) => number | null): Column => ({
+  title,
+  align: "right",
+  text: (notebook) => String(count(notebook) ?? "-"),
+});
+
+const COLUMNS: readonly Column[] = [
+  NOTEBOOK,
+  ROUTE,
+  right("cells", ({ cells }) => cells),
+  right("html", ({ html }) => html),
+  right("executed", ({ executed }) => executed),
+  right("outputs", ({ outputs }) => outputs),
+  right("not yet", ({ notYetRunnable }) => total(notYetRunnable)),
+  right("ms", ({ milliseconds }) => milliseconds),
+];
+
+const RUNS = right("runs", ({ runs }) => runs);
+
+/** The table, a line a notebook; `withRuns` adds how often each has run. */
+export const tableOf = ({ notebooks }: JobReport, withRuns: boolean): string => {
+  const columns = withRuns ? [...COLUMNS, RUNS] : COLUMNS;
+  const rows = [columns.map(({ title }) => title), ...notebooks.map((one) => columns.map(({ text }) => text(one)))];
+  const widths = columns.map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)));
+  const line = (row: readonly string[]) =>
+    columns
+      .map(({ align }, index) => {
+        const [cell = "", width = 0] = [row[index], widths[index]];
+        return align === "left" ? cell.padEnd(width) : cell.padStart(width);
+      })
+      .join("  ")
+      .trimEnd();
+  return rows.map(line).join("\n");
+};
+
+/** What there is in all, and whether everything ran exactly once; then whatever did not. */
+export const verdictText = ({ totals, accounting, problems }: JobReport): string =>
+  [
+    `${plural(totals.notebooks, "notebook")}, ${plural(totals.cells, "cell")}: ${totals.html} html` +
+      `${notYet(totals.notYetRunnable)}; ${(totals.milliseconds / 1000).toFixed(1)} s`,
+    accountText(accounting),
+    ...accounting.faults
+      .slice(0, SHOWN_FAULTS_LIMIT)
+      .map(({ kind, notebook, queueId, cellId, reason }) =>
+        [`${kind}: notebook ${notebook}`, cellId && `cell ${cellId}`, queueId && `execution ${queueId}`]
+          .filter((part) => part !== "")
+          .join(", ")
+          .concat(`: ${reason}`),
+      ),
+    ...(accounting.faults.length > SHOWN_FAULTS_LIMIT
+      ? [`and ${accounting.faults.length - SHOWN_FAULTS_LIMIT} more; --json prints all`]
+      : []),
+    ...problems.map(({ notebook, message }) => `failed: notebook ${notebook}: ${message}`),
+  ].join("\n");
+
+export const skippedText = ({ skipped }: Pick<JobReport, "skipped">): string =>
+  skipped.map((news) => newsText("skipped", news)).join("\n");
+
+const accountText = ({ requested, executedOnce, lost, doubled, wrong }: JobReport["accounting"]): string =>
+  `${requested} requested, ${executedOnce} executed exactly once, ${lost} lost, ${doubled} doubled` +
+  (wrong === 0 ? "" : `, ${wrong} wrong`);
+
+const notYet = (counts: Readonly<Record<string, number>>): string => {
+  const names = Object.entries(counts).map(([name, count]) => `${count} ${name}`);
+  return names.length === 0 ? "" : `, ${total(counts)} not yet runnable (${names.join(", ")})`;
+};
+
+const total = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((a, b) => a + b, 0);
+
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+const cut = (text: string): string => (text.length <= NOTEBOOK_WIDTH ? text : `${text.slice(0, NOTEBOOK_WIDTH - 1)}…`);

@@ -1,0 +1,227 @@
+//! Is an execution ever lost or run twice while routes flip?
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use registry::{
+    CellCreated, CellId, CellSourceChanged, CellType, Event, ExecutionCancelled, ExecutionRequested, ExecutionStatus, QueueId,
+    QueueStatus, UserId,
+};
+use tests::owner::MemoryOwner;
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Request(u8),
+    Flip(&'static str),
+    Cancel,
+    Advance(u64),
+    Restart,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let routes = prop_oneof![Just("legacy"), Just("registry")];
+    let step = prop_oneof![
+        4 => (1..5u8).prop_map(Step::Request),
+        3 => routes.prop_map(Step::Flip),
+        1 => Just(Step::Cancel),
+        3 => (1..120u64).prop_map(Step::Advance),
+        1 => Just(Step::Restart),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+fn document(route: &str) -> String {
+    format!(
+        r#"{{ "flags": {{ "runtime-route": {{ "state": "ENABLED", "variants": {{ "v": "{route}" }}, "defaultVariant": "v",
+        "targeting": {{}}, "metadata": {{ "boundary": "drain" }} }} }} }}"#
+    )
+}
+
+/// Runs.
+const GOOD_CELL: &str = "good";
+/// Runs, but the store of some tests refuses its output.
+const BAD_CELL: &str = "bad";
+
+fn cell_events(cell: &str) -> [Event; 2] {
+    let (id, user) = (CellId::from(cell), UserId::from("user"));
+    let created =
+        CellCreated { id: id.clone(), fractional_index: "a0".into(), cell_type: CellType::Code, created_by: user.clone() };
+    let source = CellSourceChanged { id, source: "<b>x</b>".into(), modified_by: user };
+    [Event::CellCreated(created), Event::CellSourceChanged(source)]
+}
+
+struct Host {
+    owner: MemoryOwner,
+    requested: Vec<QueueId>,
+    cancelled: Vec<QueueId>,
+}
+
+impl Host {
+    fn new() -> Self {
+        let mut owner = MemoryOwner::new();
+        owner.flags.apply(&document("legacy"), "test").unwrap();
+        for cell in [GOOD_CELL, BAD_CELL] {
+            owner.commit(cell_events(cell));
+        }
+        owner.start();
+        Self { owner, requested: Vec::new(), cancelled: Vec::new() }
+    }
+
+    fn perform(&mut self, step: Step) {
+        match step {
+            Step::Request(count) => (0..count).for_each(|_| self.request(GOOD_CELL)),
+            Step::Flip(route) => {
+                self.owner.flags.apply(&document(route), "test").unwrap();
+                self.owner.flags_changed();
+            }
+            Step::Cancel => self.cancel(),
+            Step::Advance(ms) => self.owner.advance(ms),
+            Step::Restart => {
+                self.owner.stop();
+                self.owner.advance(1);
+                self.owner.start();
+            }
+        }
+    }
+
+    fn request(&mut self, cell: &str) {
+        let id = QueueId::from(format!("q{:04}", self.requested.len()));
+        self.requested.push(id.clone());
+        self.owner.commit([Event::ExecutionRequested(ExecutionRequested {
+            queue_id: id,
+            cell_id: CellId::from(cell),
+            execution_count: 1,
+            requested_by: UserId::from("user"),
+            actor_id: None,
+        })]);
+    }
+
+    /// Cancels the newest entry that nobody has claimed.
+    fn cancel(&mut self) {
+        let Some(id) = self.owner.state.pending_in_order().last().map(|row| row.id.clone()) else { return };
+        self.cancelled.push(id.clone());
+        self.owner.commit([Event::ExecutionCancelled(ExecutionCancelled {
+            queue_id: id,
+            cell_id: CellId::from(GOOD_CELL),
+            cancelled_by: UserId::from("user"),
+            actor_id: None,
+            reason: "user".into(),
+        })]);
+    }
+
+    /// Gives the slowest path time for everything that is queued.
+    fn finish(&mut self) {
+        self.owner.advance(60 * (self.requested.len() as u64 + 2));
+    }
+}
+
+/// What must always hold: each request ends once, is entered at most once and only under the session that holds the lease, a
+/// success has one output, and no two sessions are ever active together.
+fn check(host: &Host) {
+    let mut started: BTreeMap<&QueueId, usize> = BTreeMap::new();
+    let mut ended: BTreeMap<&QueueId, usize> = BTreeMap::new();
+    let (mut successes, mut outputs) = (0, 0);
+    let mut active = Vec::new();
+    for event in &host.owner.log {
+        match event {
+            Event::ExecutionStarted(e) => {
+                *started.entry(&e.queue_id).or_default() += 1;
+                assert_eq!(active, [&e.runtime_session_id], "{} runs under the session of the lease", e.queue_id);
+            }
+            Event::ExecutionCompleted(e) => {
+                *ended.entry(&e.queue_id).or_default() += 1;
+                successes += usize::from(e.status == ExecutionStatus::Success);
+            }
+            Event::ExecutionCancelled(e) => *ended.entry(&e.queue_id).or_default() += 1,
+            Event::MultimediaResultOutputAdded(_) => outputs += 1,
+            Event::RuntimeSessionStarted(e) => active.push(&e.session_id),
+            Event::RuntimeSessionTerminated(e) => active.retain(|session| **session != e.session_id),
+            _ => {}
+        }
+        assert!(active.len() <= 1, "{active:?} are active together after {event:?}");
+    }
+    for id in &host.requested {
+        let is_cancelled = host.cancelled.contains(id);
+        assert_eq!(ended.get(id), Some(&1), "terminals of {id}");
+        assert_eq!(started.get(id).copied().unwrap_or(0), usize::from(!is_cancelled), "starts of {id}");
+    }
+    assert_eq!(outputs, successes, "outputs");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_execution_is_lost_or_run_twice_while_routes_flip(steps in steps()) {
+        let mut host = Host::new();
+        for step in steps {
+            host.perform(step);
+        }
+        host.finish();
+        check(&host);
+    }
+}
+
+#[test]
+fn a_flip_gives_the_host_new_ids_once() {
+    let mut host = Host::new();
+    host.perform(Step::Flip("registry"));
+    assert_eq!(host.owner.adopted.len(), 1);
+    assert!(host.owner.adopted[0].runtime_id.is_registry());
+    host.perform(Step::Flip("legacy"));
+    host.perform(Step::Flip("legacy"));
+    assert_eq!(host.owner.adopted.len(), 2);
+    assert!(!host.owner.adopted[1].runtime_id.is_registry());
+}
+
+#[test]
+fn a_refused_announcement_leaves_the_session_where_it_was() {
+    let mut host = Host::new();
+    host.owner.refuses = |event| matches!(event, Event::RuntimeSessionStarted(_));
+    host.perform(Step::Flip("registry"));
+    host.owner.refuses = |_| false;
+    assert_eq!(host.owner.adopted.len(), 0);
+    host.perform(Step::Request(3));
+    host.finish();
+    check(&host);
+}
+
+#[test]
+fn one_refused_execution_fails_alone() {
+    let mut host = Host::new();
+    host.perform(Step::Flip("registry"));
+    host.owner.refuses = |event| matches!(event, Event::MultimediaResultOutputAdded(e) if e.cell_id.as_str() == BAD_CELL);
+    for cell in [GOOD_CELL, BAD_CELL, GOOD_CELL] {
+        host.request(cell);
+    }
+    let statuses: Vec<QueueStatus> = host.owner.state.queue().map(|row| row.status).collect();
+    assert_eq!(statuses, [QueueStatus::Completed, QueueStatus::Failed, QueueStatus::Completed]);
+    check(&host);
+}
+
+#[test]
+fn a_batch_with_a_refused_execution_is_committed_one_by_one() {
+    let mut host = Host::new();
+    host.owner.refuses = |event| matches!(event, Event::MultimediaResultOutputAdded(e) if e.cell_id.as_str() == BAD_CELL);
+    host.owner.stop();
+    for cell in [GOOD_CELL, BAD_CELL, GOOD_CELL, BAD_CELL] {
+        host.request(cell);
+    }
+    host.owner.flags.apply(&document("registry"), "test").unwrap();
+    host.owner.start();
+    let statuses: Vec<QueueStatus> = host.owner.state.queue().map(|row| row.status).collect();
+    assert_eq!(statuses, [QueueStatus::Completed, QueueStatus::Failed, QueueStatus::Completed, QueueStatus::Failed]);
+    check(&host);
+}
+
+#[test]
+fn a_cell_that_does_not_exist_fails_with_its_reason() {
+    let mut host = Host::new();
+    host.perform(Step::Flip("registry"));
+    host.request("ghost");
+    let error = host.owner.log.iter().find_map(|event| match event {
+        Event::ExecutionCompleted(e) => e.error.clone(),
+        _ => None,
+    });
+    assert_eq!(error.as_deref(), Some("cell not found"));
+}

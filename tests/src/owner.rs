@@ -1,0 +1,290 @@
+//! An owner of a notebook in memory: it performs effects as an environment with a store does, on virtual time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bridge_core::{Ability, Decision};
+use bridge_host::step::{Effect, Input, Method, Notebook, RuntimeKey, SessionIds};
+use flags::LiveFlags;
+use legacy_compat::{CallId, Hook};
+use registry::{
+    Answer, Capabilities, Event, Failure, NotebookId, NotebookState, Now, Query, QueueEntry, QueueRow, QueueStatus,
+    Reply, RuntimeId, SessionId, Ticket, TimerId,
+};
+
+/// The only runtime object of this owner.
+const RUNTIME: RuntimeKey = RuntimeKey(1);
+
+/// A notebook with its store and one html runtime object that is always active while a session is.
+pub struct MemoryOwner {
+    notebook: Notebook,
+    /// The notebook's flags.
+    pub flags: Arc<LiveFlags>,
+    /// The tables.
+    pub state: NotebookState,
+    /// Every event committed, by whomever.
+    pub log: Vec<Event>,
+    /// The ids that sessions took over with while running, in order.
+    pub adopted: Vec<SessionIds>,
+    /// The last decision.
+    pub decision: Option<Decision>,
+    /// Says of an event whether the store refuses the commit that holds it.
+    pub refuses: fn(&Event) -> bool,
+    /// How calls ended.
+    pub settled: Vec<Result<(), Failure>>,
+    now: Now,
+    is_watching: bool,
+    has_news: bool,
+    timers: Vec<(TimerId, u64, u64)>,
+    microtasks: VecDeque<Input>,
+    awaited: Vec<(CallId, Ticket)>,
+    next_call: u32,
+}
+
+impl MemoryOwner {
+    /// A notebook without cells.
+    pub fn new() -> Self {
+        let flags = Arc::new(LiveFlags::new());
+        flags.expect();
+        Self {
+            notebook: Notebook::new(NotebookId::from("nb"), Arc::clone(&flags), [7; 32]),
+            flags,
+            state: NotebookState::new(),
+            log: Vec::new(),
+            adopted: Vec::new(),
+            decision: None,
+            refuses: |_| false,
+            settled: Vec::new(),
+            now: Now { wall_ms: 1_700_000_000_000, mono_ms: 0 },
+            is_watching: false,
+            has_news: false,
+            timers: Vec::new(),
+            microtasks: VecDeque::new(),
+            awaited: Vec::new(),
+            next_call: 0,
+        }
+    }
+
+    /// The notebook's status.
+    pub fn status(&self) -> bridge_host::step::Status {
+        self.notebook.status()
+    }
+
+    /// Starts a session, as `HtmlRuntime.start` does.
+    pub fn start(&mut self) {
+        let ability = Ability { is_built_in: true, has_live_query: true };
+        self.step(Input::Admit { runtime: RUNTIME, attributes: serde_json::Map::new(), ability });
+        let ids = self.adopted.pop().unwrap_or_else(|| SessionIds {
+            runtime_id: RuntimeId::from("html-runtime-x"),
+            session_id: SessionId::from(format!("html-runtime-x-{}", self.now.wall_ms)),
+        });
+        let capabilities = Capabilities { can_execute_code: true, ..Capabilities::default() };
+        self.call(Method::Start { ids, capabilities });
+        self.settle();
+    }
+
+    /// Stops the session.
+    pub fn stop(&mut self) {
+        self.call(Method::Stop);
+        self.settle();
+    }
+
+    /// Commits events of the host's.
+    pub fn commit(&mut self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            self.store(event);
+        }
+        self.settle();
+    }
+
+    /// Tells the notebook that its flags may have changed.
+    pub fn flags_changed(&mut self) {
+        self.step(Input::FlagsChanged);
+        self.settle();
+    }
+
+    /// Lets time pass, firing intervals when they are due.
+    pub fn advance(&mut self, ms: u64) {
+        let end = self.now.mono_ms + ms;
+        while let Some((timer, due)) = self.next_due(end) {
+            self.pass(due - self.now.mono_ms);
+            self.step(Input::Timer { timer });
+            self.settle();
+        }
+        self.pass(end - self.now.mono_ms);
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.now.mono_ms += ms;
+        self.now.wall_ms += i64::try_from(ms).unwrap_or(i64::MAX);
+    }
+
+    fn next_due(&mut self, end: u64) -> Option<(TimerId, u64)> {
+        let next = self.timers.iter_mut().filter(|(_, due, _)| *due <= end).min_by_key(|(_, due, _)| *due)?;
+        let (timer, due, every) = *next;
+        next.1 = due + every;
+        Some((timer, due))
+    }
+
+    fn call(&mut self, method: Method) -> CallId {
+        self.next_call += 1;
+        let call = CallId(self.next_call);
+        self.step(Input::Call { runtime: RUNTIME, call, method });
+        call
+    }
+
+    /// Runs what waits for the end of the present task, then the news of the live query, until nothing is left.
+    fn settle(&mut self) {
+        loop {
+            if let Some(input) = self.microtasks.pop_front() {
+                self.step(input);
+            } else if std::mem::take(&mut self.has_news) && self.is_watching {
+                self.tell_news();
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn tell_news(&mut self) {
+        let sessions = self.sessions();
+        let wanted = [QueueStatus::Pending, QueueStatus::Assigned, QueueStatus::Cancelled];
+        let entries = self.entries(|row| wanted.contains(&row.status));
+        self.step(Input::ActiveSessions { sessions });
+        self.step(Input::Queued { entries });
+    }
+
+    fn step(&mut self, input: Input) {
+        let mut stack: Vec<Effect> = self.notebook.step(self.now, input).into_iter().rev().collect();
+        while let Some(effect) = stack.pop() {
+            if let Some((ticket, answer)) = self.perform(effect) {
+                stack.extend(self.notebook.step(self.now, Input::Answer { ticket, answer }).into_iter().rev());
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) -> Option<(Ticket, Answer)> {
+        match effect {
+            Effect::Admitted { ids, decision, .. } => {
+                self.adopted.extend(ids);
+                self.decision = Some(decision);
+                None
+            }
+            Effect::Commit { ticket, events, .. } => Some((ticket, self.commit_all(events))),
+            Effect::Query { ticket, query } => Some((ticket, Ok(self.read(&query)))),
+            Effect::Hook { ticket, hook, .. } => self.hook(ticket, hook),
+            Effect::Continue { ticket } => Some((ticket, Ok(Reply::Done))),
+            Effect::Fail { ticket, failure } => Some((ticket, Err(failure))),
+            Effect::SetInterval { timer, every_ms } => {
+                self.timers.push((timer, self.now.mono_ms + every_ms, every_ms));
+                None
+            }
+            Effect::ClearInterval { timer } => {
+                self.timers.retain(|(known, ..)| *known != timer);
+                None
+            }
+            Effect::Settle { call, outcome } => {
+                self.call_settled(call, outcome);
+                None
+            }
+            Effect::Watch => {
+                (self.is_watching, self.has_news) = (true, true);
+                None
+            }
+            Effect::Unwatch => {
+                self.is_watching = false;
+                None
+            }
+            Effect::Adopt { ids, .. } => {
+                self.adopted.push(ids);
+                None
+            }
+            Effect::Diagnostic { .. } => None,
+        }
+    }
+
+    fn hook(&mut self, ticket: Ticket, hook: Hook) -> Option<(Ticket, Answer)> {
+        match hook {
+            Hook::IsActiveAndReady => Some((ticket, Ok(Reply::Flag(true)))),
+            Hook::ExecuteCode { cell_id, code } => {
+                self.awaited.push((CallId(self.next_call + 1), ticket));
+                self.call(Method::ExecuteCode { cell_id, code });
+                None
+            }
+            _ => Some((ticket, Ok(Reply::Done))),
+        }
+    }
+
+    /// A call that a hook awaits answers it in a later microtask.
+    fn call_settled(&mut self, call: CallId, outcome: Result<(), Failure>) {
+        match self.awaited.iter().position(|(awaited, _)| *awaited == call) {
+            Some(place) => {
+                let (_, ticket) = self.awaited.remove(place);
+                let answer = outcome.map(|()| Reply::Done);
+                self.microtasks.push_back(Input::Answer { ticket, answer });
+            }
+            None => self.settled.push(outcome),
+        }
+    }
+
+    fn commit_all(&mut self, events: Vec<Event>) -> Answer {
+        if events.iter().any(self.refuses) {
+            return Err(Failure::new("refused"));
+        }
+        for event in events {
+            self.store(event);
+        }
+        Ok(Reply::Done)
+    }
+
+    fn store(&mut self, event: Event) {
+        self.state.apply(&event);
+        self.log.push(event);
+        self.has_news = true;
+    }
+
+    fn read(&self, query: &Query) -> Reply {
+        match query {
+            Query::ActiveSessions => Reply::Sessions(self.sessions()),
+            Query::PendingById => self.by_id(|row| row.status == QueueStatus::Pending),
+            Query::AssignedTo(session) => self.by_id(|row| {
+                row.status == QueueStatus::Assigned && row.assigned_runtime_session.as_ref() == Some(session)
+            }),
+            Query::OpenEntries => Reply::Entries(self.entries(|row| {
+                matches!(row.status, QueueStatus::Pending | QueueStatus::Assigned | QueueStatus::Executing)
+            })),
+            Query::Entries(ids) => Reply::Entries(self.entries(|row| ids.contains(&row.id))),
+            Query::CellSources(cells) => {
+                let source = |id| self.state.cell(id).map(|cell| (cell.id.clone(), cell.source.clone()));
+                Reply::Sources(cells.iter().filter_map(source).collect())
+            }
+        }
+    }
+
+    fn by_id(&self, wanted: impl Fn(&QueueRow) -> bool) -> Reply {
+        let mut entries = self.entries(wanted);
+        entries.sort_by(|a, b| a.id.cmp(&b.id));
+        Reply::Entries(entries)
+    }
+
+    fn entries(&self, wanted: impl Fn(&QueueRow) -> bool) -> Vec<QueueEntry> {
+        let entry = |row: &QueueRow| QueueEntry {
+            id: row.id.clone(),
+            cell_id: row.cell_id.clone(),
+            execution_count: row.execution_count,
+            status: row.status,
+            assigned_runtime_session: row.assigned_runtime_session.clone(),
+        };
+        self.state.queue().filter(|row| wanted(row)).map(entry).collect()
+    }
+
+    fn sessions(&self) -> Vec<SessionId> {
+        self.state.active_sessions().map(|row| row.session_id.clone()).collect()
+    }
+}
+
+impl Default for MemoryOwner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
