@@ -59,19 +59,49 @@ pub struct BaseRuntime {
 enum Task {
     /// A state callback behind which nothing follows.
     Notified,
-    StartAnnounced { call: CallId, notebook_id: String },
-    StartNamed { call: CallId, notebook_id: String },
-    StartIdentified { call: CallId, notebook_id: String, runtime_id: String },
-    StartShown { call: CallId, notebook_id: String },
-    StartHooked { call: CallId },
-    StopAnnounced { call: CallId },
-    StopHooked { call: CallId },
-    StopShown { call: CallId },
-    RestartStopped { call: CallId },
-    RestartPaused { call: CallId },
-    RestartStarted { call: CallId },
+    StartAnnounced {
+        call: CallId,
+        notebook_id: String,
+    },
+    StartNamed {
+        call: CallId,
+        notebook_id: String,
+    },
+    StartIdentified {
+        call: CallId,
+        notebook_id: String,
+        runtime_id: String,
+    },
+    StartShown {
+        call: CallId,
+        notebook_id: String,
+    },
+    StartHooked {
+        call: CallId,
+    },
+    StopAnnounced {
+        call: CallId,
+    },
+    StopHooked {
+        call: CallId,
+    },
+    StopShown {
+        call: CallId,
+    },
+    RestartStopped {
+        call: CallId,
+    },
+    RestartPaused {
+        call: CallId,
+    },
+    RestartStarted {
+        call: CallId,
+    },
     /// The last callback of a call, then its promise settles.
-    Settling { call: CallId, outcome: Result<(), Failure> },
+    Settling {
+        call: CallId,
+        outcome: Result<(), Failure>,
+    },
 }
 
 impl BaseRuntime {
@@ -101,8 +131,7 @@ impl BaseRuntime {
     /// # Errors
     /// The message that the old code threw where there is no id.
     pub fn current_notebook_id(&self) -> Result<&str, Failure> {
-        self.usable_notebook_id()
-            .ok_or_else(|| Failure::new("No notebook ID available - runtime may not be started"))
+        self.usable_notebook_id().ok_or_else(|| Failure::new("No notebook ID available - runtime may not be started"))
     }
 
     /// `isActiveAndReady()`.
@@ -115,11 +144,7 @@ impl BaseRuntime {
     /// # Errors
     /// The message that the old code threw for a runtime that is not active.
     pub fn validate_started(&self) -> Result<(), Failure> {
-        if self.state.is_active {
-            Ok(())
-        } else {
-            Err(Failure::new(format!("Runtime {} is not active", self.id)))
-        }
+        if self.state.is_active { Ok(()) } else { Err(Failure::new(format!("Runtime {} is not active", self.id))) }
     }
 
     /// Takes one input and gives the effects to perform, in order.
@@ -147,11 +172,8 @@ impl BaseRuntime {
         let ticket = self.tasks.park(Task::Notified);
         self.effects.push(Effect::Hook(ticket, Hook::Configure { call }));
         self.notebook_id = Some(notebook_id.clone());
-        let starting = StatePatch {
-            is_starting: Some(true),
-            error: Some(None),
-            ..StatePatch::status(LegacyStatus::Starting)
-        };
+        let starting =
+            StatePatch { is_starting: Some(true), error: Some(None), ..StatePatch::status(LegacyStatus::Starting) };
         self.update(now, starting, Task::StartAnnounced { call, notebook_id });
     }
 
@@ -239,20 +261,14 @@ impl BaseRuntime {
     }
 
     fn started(&mut self, now: Now, call: CallId) {
-        let ready = StatePatch {
-            is_active: Some(true),
-            is_starting: Some(false),
-            ..StatePatch::status(LegacyStatus::Ready)
-        };
+        let ready =
+            StatePatch { is_active: Some(true), is_starting: Some(false), ..StatePatch::status(LegacyStatus::Ready) };
         self.update(now, ready, Task::Settling { call, outcome: Ok(()) });
     }
 
     fn start_failed(&mut self, now: Now, call: CallId, failure: Failure) {
-        let failed = StatePatch {
-            is_starting: Some(false),
-            is_active: Some(false),
-            ..StatePatch::error(&failure.message)
-        };
+        let failed =
+            StatePatch { is_starting: Some(false), is_active: Some(false), ..StatePatch::error(&failure.message) };
         self.update(now, failed, Task::Settling { call, outcome: Err(failure) });
     }
 

@@ -1,9 +1,10 @@
 //! The events that the old html runtime commits, field by field as it built them.
 
 use registry::{
-    CellId, Container, ErrorOutputAdded, Event, ExecutionAssigned, ExecutionCompleted, ExecutionStarted, ExecutionStatus,
-    MultimediaResultOutputAdded, Now, OutputId, QueueEntry, QueueId, RuntimeSessionStarted, RuntimeSessionStatusChanged,
-    RuntimeSessionTerminated, SessionId, SessionIdentity, SessionStatus, TerminationReason,
+    CellId, Container, ErrorOutputAdded, Event, ExecutionAssigned, ExecutionCompleted, ExecutionStarted,
+    ExecutionStatus, MultimediaResultOutputAdded, Now, OutputId, QueueEntry, QueueId, RuntimeSessionStarted,
+    RuntimeSessionStatusChanged, RuntimeSessionTerminated, SessionId, SessionIdentity, SessionStatus,
+    TerminationReason,
 };
 use serde_json::Map;
 

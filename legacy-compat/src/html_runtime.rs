@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 
 use registry::{
-    Answer, CellId, Event, ExecutionStatus, Failure, IdSource, Now, Query, QueueEntry, QueueStatus, Reply,
-    SessionId, SessionIdentity, TerminationReason, Ticket, TimerId,
+    Answer, CellId, Event, ExecutionStatus, Failure, IdSource, Now, Query, QueueEntry, QueueStatus, Reply, SessionId,
+    SessionIdentity, TerminationReason, Ticket, TimerId,
 };
 
 use crate::html_events as events;

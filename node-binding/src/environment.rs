@@ -14,7 +14,8 @@ thread_local! {
 /// Runs with the calling thread's environment, which comes into being at its first use.
 pub(crate) fn with<T>(work: impl FnOnce(&mut Environment) -> Result<T>) -> Result<T> {
     ENVIRONMENT.with(|cell| {
-        let mut slot = cell.try_borrow_mut().map_err(|_| Error::from_reason("the bridge was called from within itself"))?;
+        let mut slot =
+            cell.try_borrow_mut().map_err(|_| Error::from_reason("the bridge was called from within itself"))?;
         let environment = match &mut *slot {
             Some(environment) => environment,
             empty => empty.insert(Environment::new(seed()?)),

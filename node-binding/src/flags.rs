@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bridge_host::source::FlagFile;
 use flags::Context;
+use napi::Result;
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
-use napi::Result;
 use napi_derive::napi;
 use serde_json::{Map, Value};
 
@@ -50,9 +50,7 @@ pub fn apply_flags(text: String, origin: String) -> Result<f64> {
     with(|environment| {
         environment.flags().expect();
         let applied = environment.flags().apply(&text, &origin);
-        let applied = applied.map_err(|error| {
-            refusal(error.code(), &format!("{origin}: {error}"), error.hint())
-        })?;
+        let applied = applied.map_err(|error| refusal(error.code(), &format!("{origin}: {error}"), error.hint()))?;
         // A generation counts documents: it stays far below 2^53.
         Ok(applied.generation as f64)
     })
@@ -71,7 +69,10 @@ pub fn explain(notebook: String, attributes: String, wall_ms: f64) -> Result<Str
     let context = context(notebook, &attributes)?;
     with(|environment| {
         let explanation = environment.explain(now(wall_ms, 0.0), context);
-        write(&explanation.map(|explanation| serde_json::json!({ "text": explanation.to_string(), "explanation": explanation })))
+        write(
+            &explanation
+                .map(|explanation| serde_json::json!({ "text": explanation.to_string(), "explanation": explanation })),
+        )
     })
 }
 
@@ -87,7 +88,9 @@ pub fn flags_status() -> Result<String> {
                 "help": refusal.error.hint(),
             })
         });
-        write(&serde_json::json!({ "configured": flags.is_expected(), "generation": flags.generation(), "error": error }))
+        write(
+            &serde_json::json!({ "configured": flags.is_expected(), "generation": flags.generation(), "error": error }),
+        )
     })
 }
 

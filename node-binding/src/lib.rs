@@ -3,9 +3,11 @@
 //! Free functions, `u32` handles, JSON in and out. What is behind them belongs to the Node environment (main thread or worker)
 //! that calls. Every export catches panics and turns them into JavaScript errors.
 
+#![expect(clippy::needless_pass_by_value, reason = "an export owns what JavaScript hands it")]
+
 pub mod agents;
 mod convert;
 mod environment;
-pub mod runtime_registry;
 pub mod flags;
+pub mod runtime_registry;
 pub mod steps;

@@ -18,7 +18,13 @@ impl Output {
     }
 
     /// The events that show this output in place of what the cell showed before.
-    pub fn events(self, cell_id: &CellId, execution_count: i64, runtime_id: &RuntimeId, ids: &mut IdSource) -> [Event; 2] {
+    pub fn events(
+        self,
+        cell_id: &CellId,
+        execution_count: i64,
+        runtime_id: &RuntimeId,
+        ids: &mut IdSource,
+    ) -> [Event; 2] {
         let cleared = CellOutputsCleared {
             cell_id: cell_id.clone(),
             wait: false,

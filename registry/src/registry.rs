@@ -85,11 +85,7 @@ impl Registry {
     /// A registry with the built-in types.
     pub fn new(max_concurrent_agents: usize) -> Self {
         let html = RuntimeType::html();
-        Self {
-            types: BTreeMap::from([(html.name.clone(), html)]),
-            agents: BTreeMap::new(),
-            max_concurrent_agents,
-        }
+        Self { types: BTreeMap::from([(html.name.clone(), html)]), agents: BTreeMap::new(), max_concurrent_agents }
     }
 
     /// Adds a type.
@@ -111,7 +107,8 @@ impl Registry {
 
     /// The types that can be started, the highest priority first.
     pub fn available_types(&self) -> Vec<&RuntimeType> {
-        let mut types: Vec<&RuntimeType> = self.types.values().filter(|runtime_type| runtime_type.is_available).collect();
+        let mut types: Vec<&RuntimeType> =
+            self.types.values().filter(|runtime_type| runtime_type.is_available).collect();
         types.sort_by_key(|runtime_type| std::cmp::Reverse(runtime_type.priority));
         types
     }
@@ -191,12 +188,10 @@ mod tests {
         let mut registry = Registry::new(1);
         registry.register_type(RuntimeType { name: "low".into(), priority: 1, ..RuntimeType::html() }).unwrap();
         registry.register_type(RuntimeType { name: "off".into(), is_available: false, ..RuntimeType::html() }).unwrap();
-        let names: Vec<&str> = registry.available_types().iter().map(|runtime_type| runtime_type.name.as_str()).collect();
+        let names: Vec<&str> =
+            registry.available_types().iter().map(|runtime_type| runtime_type.name.as_str()).collect();
         assert_eq!(names, ["html", "low"]);
-        assert_eq!(
-            registry.place(&notebook("a"), "off"),
-            Err(RegistryError::UnavailableType("off".to_owned()))
-        );
+        assert_eq!(registry.place(&notebook("a"), "off"), Err(RegistryError::UnavailableType("off".to_owned())));
         assert_eq!(registry.place(&notebook("a"), "none"), Err(RegistryError::UnknownType("none".to_owned())));
     }
 }

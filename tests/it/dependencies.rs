@@ -43,7 +43,12 @@ fn workspace() -> BTreeMap<String, Vec<Dependency>> {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    metadata["packages"].as_array().unwrap().iter().map(|package| (text(&package["name"]), dependencies(package))).collect()
+    metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| (text(&package["name"]), dependencies(package)))
+        .collect()
 }
 
 fn dependencies(package: &Value) -> Vec<Dependency> {
@@ -67,7 +72,11 @@ fn every_crate_depends_only_on_those_below_it() {
     assert_eq!(ours, allowed.keys().copied().collect(), "a crate is missing from the table");
     for (name, dependencies) in &workspace {
         for dependency in dependencies.iter().filter(|dependency| ours.contains(dependency.name.as_str())) {
-            assert!(allowed[name.as_str()].contains(&dependency.name.as_str()), "{name} may not use {}", dependency.name);
+            assert!(
+                allowed[name.as_str()].contains(&dependency.name.as_str()),
+                "{name} may not use {}",
+                dependency.name
+            );
         }
     }
 }
@@ -88,7 +97,11 @@ fn tasks_bindings_and_telemetry_stay_in_their_rooms() {
 fn what_serves_tests_is_a_dev_dependency() {
     for (name, dependencies) in workspace().iter().filter(|(name, _)| *name != "tests") {
         for dependency in dependencies.iter().filter(|dependency| dependency.is_normal) {
-            assert!(!FOR_TESTS_ONLY.contains(&dependency.name.as_str()), "{name} uses {} outside tests", dependency.name);
+            assert!(
+                !FOR_TESTS_ONLY.contains(&dependency.name.as_str()),
+                "{name} uses {} outside tests",
+                dependency.name
+            );
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use registry::{
-    CellCreated, CellId, CellSourceChanged, CellType, Event, ExecutionCancelled, ExecutionRequested, ExecutionStatus, QueueId,
-    QueueStatus, UserId,
+    CellCreated, CellId, CellSourceChanged, CellType, Event, ExecutionCancelled, ExecutionRequested, ExecutionStatus,
+    QueueId, QueueStatus, UserId,
 };
 use tests::owner::MemoryOwner;
 
@@ -44,8 +44,12 @@ const BAD_CELL: &str = "bad";
 
 fn cell_events(cell: &str) -> [Event; 2] {
     let (id, user) = (CellId::from(cell), UserId::from("user"));
-    let created =
-        CellCreated { id: id.clone(), fractional_index: "a0".into(), cell_type: CellType::Code, created_by: user.clone() };
+    let created = CellCreated {
+        id: id.clone(),
+        fractional_index: "a0".into(),
+        cell_type: CellType::Code,
+        created_by: user.clone(),
+    };
     let source = CellSourceChanged { id, source: "<b>x</b>".into(), modified_by: user };
     [Event::CellCreated(created), Event::CellSourceChanged(source)]
 }
@@ -190,7 +194,8 @@ fn a_refused_announcement_leaves_the_session_where_it_was() {
 fn one_refused_execution_fails_alone() {
     let mut host = Host::new();
     host.perform(Step::Flip("registry"));
-    host.owner.refuses = |event| matches!(event, Event::MultimediaResultOutputAdded(e) if e.cell_id.as_str() == BAD_CELL);
+    host.owner.refuses =
+        |event| matches!(event, Event::MultimediaResultOutputAdded(e) if e.cell_id.as_str() == BAD_CELL);
     for cell in [GOOD_CELL, BAD_CELL, GOOD_CELL] {
         host.request(cell);
     }
@@ -202,7 +207,8 @@ fn one_refused_execution_fails_alone() {
 #[test]
 fn a_batch_with_a_refused_execution_is_committed_one_by_one() {
     let mut host = Host::new();
-    host.owner.refuses = |event| matches!(event, Event::MultimediaResultOutputAdded(e) if e.cell_id.as_str() == BAD_CELL);
+    host.owner.refuses =
+        |event| matches!(event, Event::MultimediaResultOutputAdded(e) if e.cell_id.as_str() == BAD_CELL);
     host.owner.stop();
     for cell in [GOOD_CELL, BAD_CELL, GOOD_CELL, BAD_CELL] {
         host.request(cell);

@@ -29,5 +29,9 @@ fn the_page_of_quirks_is_the_table_of_quirks() {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&file, page()).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(&file).unwrap_or_default(), page(), "run it with UPDATE_DOCS=1 and commit the page");
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap_or_default(),
+        page(),
+        "run it with UPDATE_DOCS=1 and commit the page"
+    );
 }

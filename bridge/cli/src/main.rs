@@ -60,7 +60,8 @@ fn check(file: &Path) -> Result<String, String> {
     let snapshot = live.load();
     let flags = snapshot.set().map_or(0, flags::FlagSet::len);
     let has_route = snapshot.set().is_some_and(|set| set.get(ROUTE_FLAG).is_some());
-    let route = if has_route { "" } else { "; there is no flag `runtime-route`, so every notebook stays on the old path" };
+    let route =
+        if has_route { "" } else { "; there is no flag `runtime-route`, so every notebook stays on the old path" };
     let noun = if flags == 1 { "flag" } else { "flags" };
     Ok(format!("{}: {flags} {noun}{route}", file.display()))
 }
@@ -84,9 +85,8 @@ fn load(file: &Path) -> Result<LiveFlags, String> {
         format!("{}: cannot be read: {error}\n  hint: name a flag document in flagd's format", file.display())
     })?;
     let live = LiveFlags::new();
-    live.apply(&text, &file.display().to_string()).map_err(|error| {
-        format!("{}: {error} [{}]\n  hint: {}", file.display(), error.code(), error.hint())
-    })?;
+    live.apply(&text, &file.display().to_string())
+        .map_err(|error| format!("{}: {error} [{}]\n  hint: {}", file.display(), error.code(), error.hint()))?;
     Ok(live)
 }
 

@@ -118,7 +118,9 @@ impl Gate {
             Event::ExecutionAssigned(e) => (ledger.claim(&e.queue_id, pass.path, pass.token), Refusal::NotPending),
             Event::ExecutionStarted(e) => (ledger.start(&e.queue_id, pass.path, pass.token), Refusal::NotHeld),
             Event::ExecutionCompleted(e) => (ledger.end(&e.queue_id, pass.token, terminal(e.status)), Refusal::NotHeld),
-            Event::ExecutionCancelled(e) => (ledger.end(&e.queue_id, pass.token, Terminal::Cancelled), Refusal::NotHeld),
+            Event::ExecutionCancelled(e) => {
+                (ledger.end(&e.queue_id, pass.token, Terminal::Cancelled), Refusal::NotHeld)
+            }
             _ => return None,
         };
         (!lawful).then_some(refusal)

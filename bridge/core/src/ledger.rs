@@ -172,14 +172,8 @@ impl Ledger {
     }
 
     fn held(&self, token: Token, wanted: impl Fn(&Standing) -> bool) -> Vec<QueueId> {
-        let holds = |standing: &Standing| {
-            matches!(standing, Standing::Claimed(_, holder) | Standing::Started(_, holder) if *holder == token)
-        };
-        self.rows
-            .iter()
-            .filter(|(_, standing)| holds(standing) && wanted(standing))
-            .map(|(id, _)| id.clone())
-            .collect()
+        let holds = |standing: &Standing| matches!(standing, Standing::Claimed(_, holder) | Standing::Started(_, holder) if *holder == token);
+        self.rows.iter().filter(|(_, standing)| holds(standing) && wanted(standing)).map(|(id, _)| id.clone()).collect()
     }
 
     fn set(&mut self, id: &QueueId, standing: Standing) {

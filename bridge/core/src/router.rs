@@ -117,9 +117,15 @@ impl Doubt {
         match self {
             Self::NoDocument => "fix the flag document; the error that names its place was reported when it was read",
             Self::NoFlag => "add a flag `runtime-route` with the variants legacy, shadow, live and registry",
-            Self::Evaluation => "look at the flag's targeting rule: it must answer with the name of one of its variants",
-            Self::NotARoute => "use the strings \"legacy\", \"shadow\", \"live\" and \"registry\" as values of the variants",
-            Self::NoLiveQuery => "call attach(store, { queryDb, Schema }) of runtime-bridge/livestore before the runtime starts",
+            Self::Evaluation => {
+                "look at the flag's targeting rule: it must answer with the name of one of its variants"
+            }
+            Self::NotARoute => {
+                "use the strings \"legacy\", \"shadow\", \"live\" and \"registry\" as values of the variants"
+            }
+            Self::NoLiveQuery => {
+                "call attach(store, { queryDb, Schema }) of runtime-bridge/livestore before the runtime starts"
+            }
             Self::NoComparison => "use \"legacy\" or \"registry\"; shadow and live need the comparison of both paths",
         }
     }

@@ -1,7 +1,7 @@
 //! The owner of a notebook: its one [`step`] function, its stores and its flag sources. Everything that decides is in the
 //! crates below; this one drives them.
 
-pub mod source;
 pub mod environment;
+pub mod source;
 pub mod sql;
 pub mod step;

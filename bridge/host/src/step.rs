@@ -12,7 +12,8 @@ mod seat;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bridge_core::{Ability, Decision, Diagnostic, Gate, GateCounts, Ledger, Level, Mode, Pass, Path, Reason, Standing, Tally, Token,
+use bridge_core::{
+    Ability, Decision, Diagnostic, Gate, GateCounts, Ledger, Level, Mode, Pass, Path, Reason, Standing, Tally, Token,
     Verdict, decide,
 };
 use flags::{Context, LiveFlags};
@@ -133,8 +134,16 @@ impl Notebook {
     }
 
     /// Decides the route of a session that is about to start, and names it on the registry path.
-    fn on_admit(&mut self, now: Now, runtime: RuntimeKey, attributes: serde_json::Map<String, serde_json::Value>, ability: Ability) {
-        let context = attributes.into_iter().fold(Context::new(self.id.as_str()), |context, (name, value)| context.with(name, value));
+    fn on_admit(
+        &mut self,
+        now: Now,
+        runtime: RuntimeKey,
+        attributes: serde_json::Map<String, serde_json::Value>,
+        ability: Ability,
+    ) {
+        let context = attributes
+            .into_iter()
+            .fold(Context::new(self.id.as_str()), |context, (name, value)| context.with(name, value));
         let decision = self.decide(now, &context, ability);
         self.report(&decision);
         let ids = (decision.route.serving() == Path::Registry).then(|| self.registry_ids(now));
@@ -179,7 +188,9 @@ impl Notebook {
             Err(_) => asked.undo.into_iter().for_each(|(id, standing)| self.ledger.restore(&id, standing)),
         }
         match asked.by {
-            Asker::Legacy(runtime, ticket) => self.step_legacy(now, runtime, legacy_compat::HtmlInput::Answer(ticket, answer)),
+            Asker::Legacy(runtime, ticket) => {
+                self.step_legacy(now, runtime, legacy_compat::HtmlInput::Answer(ticket, answer))
+            }
             Asker::Agent(runtime, ticket) => self.step_agent(now, runtime, registry::Input::Answer(ticket, answer)),
             Asker::Flip(runtime) => self.flip_announced(now, runtime, answer),
             Asker::Code(call) => self.effects.push(Effect::Settle { call, outcome: answer.map(drop) }),

@@ -161,7 +161,12 @@ impl Agent {
         }));
         let (status, error) = match outcome {
             Ok(output) => {
-                events.extend(output.events(&entry.cell_id, entry.execution_count, &identity.runtime_id, &mut self.ids));
+                events.extend(output.events(
+                    &entry.cell_id,
+                    entry.execution_count,
+                    &identity.runtime_id,
+                    &mut self.ids,
+                ));
                 (ExecutionStatus::Success, None)
             }
             Err(error) => (ExecutionStatus::Error, Some(error)),

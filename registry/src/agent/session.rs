@@ -77,7 +77,9 @@ impl Agent {
                 self.query(Work::Session(SessionStep::Verifying(failure)), Query::ActiveSessions);
             }
             (SessionStep::Verifying(failure), Ok(Reply::Sessions(active))) => self.verified(&active, failure),
-            (SessionStep::Displacing, Err(failure)) | (SessionStep::Verifying(failure), _) => self.start_failed(failure),
+            (SessionStep::Displacing, Err(failure)) | (SessionStep::Verifying(failure), _) => {
+                self.start_failed(failure)
+            }
             (SessionStep::Displacing, Ok(other)) => self.start_failed(unexpected(&other)),
             (SessionStep::Seeding, Ok(other)) => self.break_down(unexpected(&other)),
             (SessionStep::Seeding, Err(failure)) => self.break_down(failure),

@@ -5,11 +5,13 @@
 //! commit fails, the session stays where it was.
 
 use bridge_core::{Change, Decision, Diagnostic, Lease, Level, Path};
-use legacy_compat::HtmlInput;
-use registry::{Answer, Now, RuntimeId, RuntimeType, SessionId, SessionIdentity, session_events};
+use legacy_compat::{CallId, HtmlInput};
+use registry::{
+    Answer, Failure, Now, Query, Reply, RuntimeId, RuntimeType, SessionId, SessionIdentity, session_events,
+};
 
 use super::seat::Flip;
-use super::{Asker, Effect, Notebook, RuntimeKey, SessionIds};
+use super::{Asked, Asker, Effect, Method, Notebook, RuntimeKey, SessionIds};
 
 impl Notebook {
     /// Compares the generation of the flags with the one last seen: the first step after a change acts on it, whether or not
@@ -41,12 +43,12 @@ impl Notebook {
                 if lease.path == decision.route.serving() {
                     lease.decision = decision;
                 }
-                seat.flip = seat.flip.take().filter(|flip| matches!(flip, Flip::Announcing(_)));
+                seat.flip = seat.flip.take().filter(Flip::is_under_way);
             }
             // An html execution ends within the step that starts it, so there is nothing under way to fence: to act now and to
             // drain are one thing here.
             Change::Drain | Change::Now => {
-                if !matches!(seat.flip, Some(Flip::Announcing(_))) {
+                if !seat.is_flipping() {
                     seat.flip = Some(Flip::Due(decision));
                 }
             }
@@ -84,35 +86,59 @@ impl Notebook {
         self.commit(Asker::Flip(runtime), path, self.token, events);
     }
 
-    /// The new session is in the log, or is not: its path takes over, or the old one goes on.
+    /// The new session is in the log, or is not: its path takes over, or the old one goes on. Only the log knows what became of
+    /// a commit that failed: a subscriber may have thrown behind it.
     pub(super) fn flip_announced(&mut self, now: Now, runtime: RuntimeKey, answer: Answer) {
+        match (self.seat(runtime).flip.take(), answer) {
+            (Some(Flip::Announcing(lease)), Ok(_)) => self.take_over(now, runtime, *lease),
+            (Some(Flip::Announcing(lease)), Err(failure)) => {
+                self.seat(runtime).flip = Some(Flip::Verifying(lease, failure));
+                let ticket = self.ask(Asked { by: Asker::Flip(runtime), undo: Vec::new() });
+                self.effects.push(Effect::Query { ticket, query: Query::ActiveSessions });
+            }
+            (Some(Flip::Verifying(lease, _)), Ok(Reply::Sessions(active))) if active.contains(&lease.session_id) => {
+                self.take_over(now, runtime, *lease);
+            }
+            (Some(Flip::Verifying(_, failure)), _) => self.stay(now, runtime, &failure),
+            (flip, _) => self.seat(runtime).flip = flip,
+        }
+    }
+
+    fn take_over(&mut self, now: Now, runtime: RuntimeKey, lease: Lease) {
+        self.seat(runtime).lease = Some(lease.clone());
+        self.resume(now, runtime, &lease);
+        let parked = std::mem::take(&mut self.seat(runtime).parked);
+        // A host that is stopping the runtime is told of its end, not of a new session.
+        if !parked.iter().any(|(_, method)| matches!(method, Method::Stop)) {
+            let ids = SessionIds { runtime_id: lease.runtime_id, session_id: lease.session_id };
+            self.effects.push(Effect::Adopt { runtime, ids });
+        }
+        self.call_parked(now, runtime, parked);
+        self.decide_again(now, runtime);
+    }
+
+    fn stay(&mut self, now: Now, runtime: RuntimeKey, failure: &Failure) {
+        let diagnostic = Diagnostic {
+            level: Level::Error,
+            code: "FLIP_FAILED",
+            message: format!("notebook `{}` stays on its path: {}", self.id, failure.message),
+            help: "the store refused the new session's events; the next flag change tries again".to_owned(),
+        };
+        self.effects.push(Effect::Diagnostic { diagnostic });
+        self.token = self.token.raised();
+        let token = self.token;
         let seat = self.seat(runtime);
-        let Some(Flip::Announcing(lease)) = seat.flip.take() else { return };
-        match answer {
-            Ok(_) => {
-                seat.lease = Some((*lease).clone());
-                self.resume(now, runtime, &lease);
-                let ids = SessionIds { runtime_id: lease.runtime_id, session_id: lease.session_id };
-                self.effects.push(Effect::Adopt { runtime, ids });
-                self.decide_again(now, runtime);
-            }
-            Err(failure) => {
-                let diagnostic = Diagnostic {
-                    level: Level::Error,
-                    code: "FLIP_FAILED",
-                    message: format!("notebook `{}` stays on its path: {}", self.id, failure.message),
-                    help: "the store refused the new session's events; the next flag change tries again".to_owned(),
-                };
-                self.effects.push(Effect::Diagnostic { diagnostic });
-                self.token = self.token.raised();
-                let token = self.token;
-                let seat = self.seat(runtime);
-                if let Some(old) = &mut seat.lease {
-                    old.token = token;
-                    let old = old.clone();
-                    self.resume(now, runtime, &old);
-                }
-            }
+        seat.renew(token);
+        if let Some(old) = seat.lease.clone() {
+            self.resume(now, runtime, &old);
+        }
+        let parked = std::mem::take(&mut self.seat(runtime).parked);
+        self.call_parked(now, runtime, parked);
+    }
+
+    fn call_parked(&mut self, now: Now, runtime: RuntimeKey, parked: Vec<(CallId, Method)>) {
+        for (call, method) in parked {
+            self.on_call(now, runtime, call, method);
         }
     }
 

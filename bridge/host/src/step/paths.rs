@@ -3,30 +3,37 @@
 use bridge_core::{Decision, Diagnostic, Lease, Level, Path, Reason};
 use legacy_compat::{CallId, Effect as LegacyEffect, Hook, HtmlInput};
 use registry::{
-    CellId, Effect as AgentEffect, Failure, Now, Output, Phase, QueueId, Reply, RuntimeType, SessionIdentity, TerminationReason,
-    TimerId,
+    CellId, Effect as AgentEffect, Failure, Now, Output, Phase, QueueId, Reply, RuntimeType, SessionIdentity,
+    TerminationReason, TimerId,
 };
 
 use super::{Asked, Asker, Effect, Method, Notebook, RuntimeKey};
 
 impl Notebook {
     pub(super) fn on_call(&mut self, now: Now, runtime: RuntimeKey, call: CallId, method: Method) {
-        let path = self.seat(runtime).lease.as_ref().map(|lease| lease.path);
+        let seat = self.seat(runtime);
+        if seat.is_flipping() {
+            return seat.parked.push((call, method));
+        }
+        let path = seat.lease.as_ref().map(|lease| lease.path);
         match (method, path) {
             (Method::Start { ids, capabilities }, _) => {
                 self.seat(runtime).capabilities = capabilities.clone();
-                self.start(now, runtime, call, SessionIdentity {
-                    runtime_id: ids.runtime_id,
-                    session_id: ids.session_id,
-                    capabilities,
-                });
+                self.start(
+                    now,
+                    runtime,
+                    call,
+                    SessionIdentity { runtime_id: ids.runtime_id, session_id: ids.session_id, capabilities },
+                );
             }
             (Method::Stop, Some(Path::Registry)) => {
                 self.seat(runtime).stopping = Some(call);
                 self.step_agent(now, runtime, registry::Input::Stop(TerminationReason::Shutdown));
             }
             (Method::Stop, _) => self.step_legacy(now, runtime, HtmlInput::Stop(call)),
-            (Method::ExecuteCode { cell_id, code }, Some(Path::Registry)) => self.execute_code(runtime, call, cell_id, &code),
+            (Method::ExecuteCode { cell_id, code }, Some(Path::Registry)) => {
+                self.execute_code(runtime, call, &cell_id, &code)
+            }
             (Method::ExecuteCode { cell_id, code }, _) => {
                 self.step_legacy(now, runtime, HtmlInput::ExecuteCode(call, cell_id, code));
             }
@@ -93,8 +100,12 @@ impl Notebook {
         if self.gate.mode() == bridge_core::Mode::Observe {
             return;
         }
-        let others: Vec<RuntimeKey> =
-            self.seats.iter().filter(|(key, seat)| **key != newcomer && seat.lease.is_some()).map(|(key, _)| *key).collect();
+        let others: Vec<RuntimeKey> = self
+            .seats
+            .iter()
+            .filter(|(key, seat)| **key != newcomer && seat.lease.is_some())
+            .map(|(key, _)| *key)
+            .collect();
         for runtime in others {
             self.displaced(now, runtime);
         }
@@ -109,12 +120,12 @@ impl Notebook {
     }
 
     /// `executeCode` outside the queue: the output alone, in place of what the cell showed.
-    fn execute_code(&mut self, runtime: RuntimeKey, call: CallId, cell_id: CellId, code: &str) {
+    fn execute_code(&mut self, runtime: RuntimeKey, call: CallId, cell_id: &CellId, code: &str) {
         let seat = self.seat(runtime);
         let token = seat.agent_token;
         let Some(lease) = seat.lease.as_ref() else { return };
         let runtime_id = lease.runtime_id.clone();
-        let events = Output::html(code).events(&cell_id, 1, &runtime_id, &mut self.ids).into();
+        let events = Output::html(code).events(cell_id, 1, &runtime_id, &mut self.ids).into();
         self.commit(Asker::Code(call), Path::Registry, token, events);
     }
 
@@ -133,9 +144,7 @@ impl Notebook {
                 return self.commit(Asker::Legacy(runtime, ticket), Path::Legacy, token, vec![event]);
             }
             LegacyEffect::Query(ticket, query) => Effect::Query { ticket: self.ask(asker(ticket)), query },
-            LegacyEffect::Hook(ticket, hook) => {
-                Effect::Hook { ticket: self.ask(asker(ticket)), runtime, hook }
-            }
+            LegacyEffect::Hook(ticket, hook) => Effect::Hook { ticket: self.ask(asker(ticket)), runtime, hook },
             LegacyEffect::Continue(ticket) => Effect::Continue { ticket: self.ask(asker(ticket)) },
             LegacyEffect::Fail(ticket, failure) => Effect::Fail { ticket: self.ask(asker(ticket)), failure },
             LegacyEffect::SetInterval(timer, every_ms) => {

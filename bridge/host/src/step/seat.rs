@@ -3,7 +3,9 @@
 use bridge_core::{Ability, Decision, Lease, Path, Token};
 use flags::Context;
 use legacy_compat::{CallId, HtmlRuntime};
-use registry::{Agent, Capabilities, IdSource, RuntimeType};
+use registry::{Agent, Capabilities, Failure, IdSource, RuntimeType};
+
+use super::Method;
 
 /// One runtime object's place at the notebook.
 pub(super) struct Seat {
@@ -26,6 +28,8 @@ pub(super) struct Seat {
     pub(super) stopping: Option<CallId>,
     /// A change of route that waits for its boundary.
     pub(super) flip: Option<Flip>,
+    /// Calls made while a flip is under way, when neither path has the session; they are made again after it.
+    pub(super) parked: Vec<(CallId, Method)>,
 }
 
 /// An admitted session's decision and its grounds.
@@ -43,6 +47,15 @@ pub(super) enum Flip {
     Due(Decision),
     /// The new session's announcement is being committed under this lease.
     Announcing(Box<Lease>),
+    /// That commit failed: reading whether the session is in the log all the same.
+    Verifying(Box<Lease>, Failure),
+}
+
+impl Flip {
+    /// True once the old session has been released.
+    pub(super) fn is_under_way(&self) -> bool {
+        matches!(self, Self::Announcing(_) | Self::Verifying(..))
+    }
 }
 
 impl Seat {
@@ -58,7 +71,12 @@ impl Seat {
             starting: None,
             stopping: None,
             flip: None,
+            parked: Vec::new(),
         }
+    }
+
+    pub(super) fn is_flipping(&self) -> bool {
+        self.flip.as_ref().is_some_and(Flip::is_under_way)
     }
 
     /// Gives the running session this token: an attempt to take the notebook from it has failed.

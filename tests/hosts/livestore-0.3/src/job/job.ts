@@ -5,7 +5,7 @@ import { useFlagFile } from "./flagDocument.js";
 import { NotebookHost } from "./notebookHost.js";
 import type { Loaded } from "./notebooks.js";
 import { exitStatusOf, reportOf, type JobReport } from "./report.js";
-import { skippedText, tableOf, verdictText } from "./table.js";
+import { accountText, tableOf, totalsText } from "./table.js";
 import type { Terminal } from "./terminal.js";
 
 /** All notebooks share one thread, so more stores at once would cost 16 MiB each and gain nothing. */
@@ -55,7 +55,14 @@ export class Job {
       await host.run();
       await host.close();
     });
-    return this.#end(false);
+    const report = await this.#end();
+    if (this.#input.isJson) {
+      this.#input.terminal.print(JSON.stringify(report, null, 2));
+    } else {
+      this.#printTable(false);
+      this.#printSkipped();
+    }
+    return exitStatusOf(report);
   }
 
   /** Runs every notebook, and those that move again, until it is interrupted; gives the exit status. */
@@ -64,21 +71,26 @@ export class Job {
     // The bridge keeps no process alive, and neither does a signal handler.
     const alive = setInterval(() => undefined, 2 ** 30);
     await this.#run(this.#hosts, (host) => host.run());
-    this.#printTable();
-    terminal.print(`\nwatching ${flagFile}: edit it to move notebooks; Ctrl-C ends`);
+    this.#printTable(true);
+    this.#printSkipped();
+    if (!this.#events.has("interrupted")) terminal.print(`\nwatching ${flagFile}: edit it to move notebooks; Ctrl-C ends`);
     while (!this.#events.has("interrupted")) {
       await this.#follow();
       await this.#anyEvent();
     }
     clearInterval(alive);
-    await this.#run(this.#hosts, (host) => host.close());
-    return this.#end(true);
+    await Promise.all(this.#hosts.map((host) => host.close()));
+    const report = await this.#end();
+    terminal.print(`\n${accountText(report)}`);
+    return exitStatusOf(report);
   }
 
   /** Ends a watch; executions that are under way end first. */
   interrupt(): void {
     const { requested, ended } = this.#progress();
-    if (this.#isRunning) this.#input.terminal.warn(`finishing ${requested - ended} executions; Ctrl-C again ends at once`);
+    if (this.#isRunning) {
+      this.#input.terminal.warn(`finishing what is under way: ${requested - ended}; Ctrl-C again ends at once`);
+    }
     this.#happened("interrupted");
   }
 
@@ -97,7 +109,7 @@ export class Job {
     const { terminal } = this.#input;
     const isNewDocument = this.#events.delete("flags");
     this.#events.delete("moved");
-    const moved = this.#hosts.filter(({ hasMoved }) => hasMoved);
+    const moved = this.#hosts.filter(({ movedFrom }) => movedFrom !== null);
     const { generation } = bridge.status().flags;
     if (moved.length === 0) {
       if (isNewDocument) terminal.print(`\nflags of generation ${generation}: no notebook moves`);
@@ -106,7 +118,7 @@ export class Job {
     const routes = moved.map(({ loaded, lease }) => `${loaded.notebook.id} to ${lease?.path ?? "none"}`);
     terminal.print(`\nflags of generation ${generation}: ${routes.join(", ")}`);
     await this.#run(moved, (host) => host.run());
-    this.#printTable();
+    this.#printTable(true);
   }
 
   async #run(hosts: readonly NotebookHost[], work: (host: NotebookHost) => Promise<void>): Promise<void> {
@@ -118,27 +130,25 @@ export class Job {
     };
     await Promise.all(Array.from({ length: OPEN_AT_ONCE }, lane));
     this.#isRunning = false;
-    this.#milliseconds = performance.now() - since_ms;
+    this.#milliseconds += performance.now() - since_ms;
     this.#input.terminal.progress("");
   }
 
-  async #end(withRuns: boolean): Promise<number> {
+  async #end(): Promise<JobReport> {
     this.#unlisten();
     await shutdown();
-    const report = this.report();
-    const { terminal, isJson } = this.#input;
-    if (isJson) terminal.print(JSON.stringify(report, null, 2));
-    else if (withRuns) terminal.print(`\n${verdictText(report)}`);
-    else this.#printTable(false);
-    return exitStatusOf(report);
+    return this.report();
   }
 
-  #printTable(withRuns = true): void {
+  #printTable(withRuns: boolean): void {
     const report = this.report();
-    const skipped = skippedText(report);
-    this.#input.terminal.print(
-      [tableOf(report, withRuns), verdictText(report), ...(skipped === "" ? [] : [skipped])].join("\n\n"),
-    );
+    const { terminal } = this.#input;
+    terminal.print(`${tableOf(report, withRuns)}\n\n${totalsText(report)}\n${accountText(report)}`);
+  }
+
+  #printSkipped(): void {
+    const { terminal, loaded } = this.#input;
+    for (const news of loaded.skipped) terminal.print(`\n${newsText("skipped", news)}`);
   }
 
   #progress(): { requested: number; ended: number } {

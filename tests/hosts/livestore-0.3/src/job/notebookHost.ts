@@ -55,14 +55,14 @@ export class NotebookHost {
   runs = 0;
   /** From the last request to the end of its last execution; null before. */
   milliseconds: number | null = null;
-  lease: Lease | null = null;
 
   readonly #onProgress: () => void;
   readonly #onMoved: () => void;
   readonly #html: readonly { id: string; source: string }[];
   #session: Session | null = null;
   #storeBytes = 0;
-  /** The path on which the last run began. */
+  /** The session seen last, and its lease, which outlives it here. */
+  #seen: { readonly sessionId: string; readonly lease: Lease } | null = null;
   #ranOn: Lease["path"] | null = null;
   #lastRun: ReadonlySet<string> = new Set();
   #lastVerdict: Verdict = sumOf([]);
@@ -87,9 +87,15 @@ export class NotebookHost {
     return { requested: this.#requested, ended: this.#endedBefore + (this.#session?.accounting.ended ?? 0) };
   }
 
-  /** Whether another path serves the notebook than the one on which its last run began. */
-  get hasMoved(): boolean {
-    return this.#ranOn !== null && this.lease !== null && this.lease.path !== this.#ranOn;
+  /** Where the session is now, or was when it ended; null before it was anywhere. */
+  get lease(): Lease | null {
+    this.#look();
+    return this.#seen?.lease ?? null;
+  }
+
+  /** The path on which the last run began, if another one serves the notebook now; else null. */
+  get movedFrom(): Lease["path"] | null {
+    return this.lease?.path === this.#ranOn ? null : this.#ranOn;
   }
 
   /** The verdict on everything that was ever requested. */
@@ -122,6 +128,7 @@ export class NotebookHost {
   async close(): Promise<void> {
     const session = this.#session;
     if (session === null) return;
+    this.#look();
     await this.#attempt(() => session.runtime.stop());
     this.#lastVerdict = verdictOf(session, this.#lastRun);
     this.#settled.push(verdictOf(session));
@@ -151,7 +158,10 @@ export class NotebookHost {
     commitAll(store, this.#creation());
     const runtime = new HtmlRuntime({ store, userId: USER });
     const session = { store, runtime, accounting };
-    runtime.onStateChange(({ sessionId }) => this.#look(sessionId));
+    // The runtime calls back at each change; a session that was moved has new ids.
+    runtime.onStateChange(({ sessionId }) => {
+      if (sessionId !== this.#seen?.sessionId && this.movedFrom !== null) this.#onMoved();
+    });
     try {
       await runtime.start(notebook.id);
     } catch (error) {
@@ -161,13 +171,12 @@ export class NotebookHost {
     return session;
   }
 
-  /** The runtime calls back at each change; a session that was moved has new ids. */
-  #look(sessionId: string | null): void {
+  #look(): void {
+    const sessionId = this.#session?.runtime.getState().sessionId;
+    if (sessionId === undefined || sessionId === null) return;
     const leases = bridge.status().notebooks.flatMap(({ leases }) => leases);
     const lease = leases.find((one) => one.sessionId === sessionId);
-    if (lease === undefined) return;
-    this.lease = { path: lease.path, decision: lease.decision };
-    if (this.hasMoved) this.#onMoved();
+    if (lease !== undefined) this.#seen = { sessionId, lease: { path: lease.path, decision: lease.decision } };
   }
 
   #creation(): EncodedEvent[] {

@@ -23,7 +23,7 @@ export interface JobReport {
     readonly outputs: number;
     /** Cells by the runtime type that they wait for. */
     readonly notYetRunnable: Readonly<Record<string, number>>;
-    /** From the first store's opening to the end of the last execution. */
+    /** Spent on running notebooks, from opening their stores on; in all runs. */
     readonly milliseconds: number;
   };
   /** Every execution that was ever requested, in all runs. */
@@ -48,6 +48,8 @@ export interface NotebookReport {
   /** Why: `targeting`, `default`, `killed`, …; for a doubt, its name. */
   readonly reason: string | null;
   readonly variant: string | null;
+  /** The path on which the last run began, where the notebook has moved since then; else null. */
+  readonly movedFrom: "legacy" | "registry" | null;
   readonly cells: number;
   readonly html: number;
   /** In the last run: executed exactly once. */
@@ -119,6 +121,7 @@ const notebookReportOf = (host: NotebookHost): NotebookReport => {
     route: decision?.route ?? null,
     reason: decision === undefined ? null : reasonOf(decision),
     variant: decision?.variant ?? null,
+    movedFrom: host.movedFrom,
     cells: notebook.cells.length,
     html: host.htmlCells,
     executed: executedOnce,

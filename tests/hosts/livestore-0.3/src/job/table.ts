@@ -1,5 +1,4 @@
 /** The report as text for people, at most 120 columns wide. */
-import { newsText } from "./failure.js";
 import type { JobReport, NotebookReport } from "./report.js";
 
 /** Longer ids are cut, so that all columns fit into 120. */
@@ -18,7 +17,10 @@ const NOTEBOOK: Column = { title: "notebook", align: "left", text: ({ notebook }
 const ROUTE: Column = {
   title: "route and why",
   align: "left",
-  text: ({ route, reason }) => (route === null ? "none" : `${route} (${reason})`),
+  text: ({ route, reason, movedFrom }) => {
+    const from = movedFrom === null ? "" : `${movedFrom} > `;
+    return route === null ? "none" : `${from}${route} (${reason})`;
+  },
 };
 
 const right = (title: string, count: (notebook: NotebookReport) => number | null): Column => ({
@@ -56,32 +58,29 @@ export const tableOf = ({ notebooks }: JobReport, withRuns: boolean): string => 
   return rows.map(line).join("\n");
 };
 
-/** What there is in all, and whether everything ran exactly once; then whatever did not. */
-export const verdictText = ({ totals, accounting, problems }: JobReport): string =>
-  [
-    `${plural(totals.notebooks, "notebook")}, ${plural(totals.cells, "cell")}: ${totals.html} html` +
-      `${notYet(totals.notYetRunnable)}; ${(totals.milliseconds / 1000).toFixed(1)} s`,
-    accountText(accounting),
-    ...accounting.faults
-      .slice(0, SHOWN_FAULTS_LIMIT)
-      .map(({ kind, notebook, queueId, cellId, reason }) =>
-        [`${kind}: notebook ${notebook}`, cellId && `cell ${cellId}`, queueId && `execution ${queueId}`]
-          .filter((part) => part !== "")
-          .join(", ")
-          .concat(`: ${reason}`),
-      ),
-    ...(accounting.faults.length > SHOWN_FAULTS_LIMIT
-      ? [`and ${accounting.faults.length - SHOWN_FAULTS_LIMIT} more; --json prints all`]
-      : []),
+/** What there is in all. */
+export const totalsText = ({ totals }: JobReport): string =>
+  `${plural(totals.notebooks, "notebook")}, ${plural(totals.cells, "cell")}: ${totals.html} html` +
+  `${notYet(totals.notYetRunnable)}; ${(totals.milliseconds / 1000).toFixed(1)} s`;
+
+/** Whether everything ran exactly once, and whatever did not. */
+export const accountText = ({ accounting, problems }: JobReport): string => {
+  const { requested, executedOnce, lost, doubled, wrong, faults } = accounting;
+  const hidden = faults.length - SHOWN_FAULTS_LIMIT;
+  return [
+    `${requested} requested, ${executedOnce} executed exactly once, ${lost} lost, ${doubled} doubled` +
+      (wrong === 0 ? "" : `, ${wrong} wrong`),
+    ...faults.slice(0, SHOWN_FAULTS_LIMIT).map(faultText),
+    ...(hidden > 0 ? [`and ${hidden} more; --json prints all`] : []),
     ...problems.map(({ notebook, message }) => `failed: notebook ${notebook}: ${message}`),
   ].join("\n");
+};
 
-export const skippedText = ({ skipped }: Pick<JobReport, "skipped">): string =>
-  skipped.map((news) => newsText("skipped", news)).join("\n");
-
-const accountText = ({ requested, executedOnce, lost, doubled, wrong }: JobReport["accounting"]): string =>
-  `${requested} requested, ${executedOnce} executed exactly once, ${lost} lost, ${doubled} doubled` +
-  (wrong === 0 ? "" : `, ${wrong} wrong`);
+const faultText = ({ kind, notebook, queueId, cellId, reason }: JobReport["accounting"]["faults"][number]): string => {
+  const cell = cellId === "" ? "" : `, cell ${cellId}`;
+  const execution = queueId === "" ? "" : `, execution ${queueId}`;
+  return `${kind}: notebook ${notebook}${cell}${execution}: ${reason}`;
+};
 
 const notYet = (counts: Readonly<Record<string, number>>): string => {
   const names = Object.entries(counts).map(([name, count]) => `${count} ${name}`);

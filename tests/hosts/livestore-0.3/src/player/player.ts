@@ -1,12 +1,11 @@
 /** Plays a trace: the objects that its steps name, virtual time, and what is seen. */
-import { type BaseRuntime, type LiveStore, type RuntimeState } from "runtime-bridge/legacy";
+import { type BaseRuntime, type LiveStore, RuntimeRegistry, type RuntimeState } from "runtime-bridge/legacy";
 import { useClock } from "runtime-bridge/testing";
 import type { JsonValue, TableDump } from "../store.js";
 import { Args } from "./args.js";
 import { settle, VirtualClock } from "./clock.js";
 import { type Observation, spelled, thrown } from "./observations.js";
 import { OPERATIONS } from "./operations/index.js";
-import { type Registry, resetRegistry } from "./operations/registry.js";
 import { onUnhandledRejection } from "./quiet.js";
 import { expanded, setupEvents } from "./setup.js";
 import { PlayedStore } from "./stores.js";
@@ -59,7 +58,7 @@ export class Player {
   readonly clock = new VirtualClock();
   readonly runtimes = new Named<PlayedRuntime>("runtime");
   readonly stores = new Named<PlayedStore>("store");
-  readonly registries = new Named<Registry>("registry");
+  readonly registries = new Named<RuntimeRegistry>("registry");
   readonly subscriptions = new Named<Subscription>("subscription");
   readonly observations: Observation[] = [];
   #at = 0;
@@ -76,6 +75,8 @@ export class Player {
     try {
       this.observe("return", { value: call() });
     } catch (error) {
+      // What the step gets wrong is not what the code under test throws.
+      if (error instanceof StepError) throw error;
       this.observe("throw", thrown(error));
     }
   }
@@ -96,6 +97,7 @@ export class Player {
     try {
       return begin().then((value) => this.observe("return", { ...named, value }), onThrow);
     } catch (error) {
+      if (error instanceof StepError) throw error;
       onThrow(error);
       return Promise.resolve();
     }
@@ -149,7 +151,7 @@ export class Player {
     } finally {
       stopHearing();
       restoreClock();
-      resetRegistry();
+      RuntimeRegistry.resetInstance();
       await Promise.all([...this.stores.values()].map((store) => store.close()));
     }
   }
@@ -171,7 +173,11 @@ export class Player {
   async #fireNext(untilMs: number): Promise<boolean> {
     const callback = this.clock.takeDue(untilMs);
     if (callback === undefined) return false;
-    callback();
+    try {
+      callback();
+    } catch (error) {
+      this.observe("uncaught-exception", thrown(error));
+    }
     await this.#settle();
     return true;
   }
@@ -202,6 +208,6 @@ export class Player {
 
   #nameOf(object: object): string | undefined {
     if (this.storeName(object) !== undefined) return "<store>";
-    return [...this.registries.values()].some((registry) => registry === object) ? "<registry>" : undefined;
+    return object instanceof RuntimeRegistry ? "<registry>" : undefined;
   }
 }
