@@ -4,6 +4,11 @@ import type { SessionIds } from "./internal/protocol";
 import { BaseRuntime } from "./base-runtime";
 import type { HtmlRuntimeConfig, LiveStore, LocalRuntime, RuntimeConfiguration, RuntimeMetadata } from "./types";
 
+/** A notebook keeps a seat for every runtime object that it has met, until the object is collected. */
+const leaving = new FinalizationRegistry<{ notebook: WeakRef<Notebook>; runtime: number }>(({ notebook, runtime }) => {
+  notebook.deref()?.step({ type: "forget", runtime });
+});
+
 /**
  * Runs the html cells of a notebook. Its session is served by the path that the notebook's flag gives; on the legacy path it
  * behaves as the old `HtmlRuntime`, oddities included.
@@ -11,6 +16,7 @@ import type { HtmlRuntimeConfig, LiveStore, LocalRuntime, RuntimeConfiguration, 
 export class HtmlRuntime extends BaseRuntime implements LocalRuntime {
   declare readonly metadata: RuntimeMetadata & { readonly isLocal: true };
   #notebook: Notebook | null = null;
+  #seatedAt: Notebook | null = null;
 
   constructor(config: Partial<HtmlRuntimeConfig> = {}) {
     super(
@@ -74,6 +80,8 @@ export class HtmlRuntime extends BaseRuntime implements LocalRuntime {
     if (!store || !userId) return null;
     const isBuiltIn = this.doStart === HtmlRuntime.prototype.doStart && this.doStop === HtmlRuntime.prototype.doStop;
     const notebook = notebookOf(store, this.notebookId ?? "");
+    if (this.#seatedAt !== notebook) leaving.register(this, { notebook: new WeakRef(notebook), runtime: seat.handle });
+    this.#seatedAt = notebook;
     return notebook.admit(seat, this.metadata.type, userId, isBuiltIn);
   }
 }

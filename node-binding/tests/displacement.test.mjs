@@ -19,7 +19,7 @@ const terminated = (sessionId) => ({ name: "v1.RuntimeSessionTerminated", args: 
 
 test("a session that somebody else displaces claims nothing more and its runtime becomes inactive", async (t) => {
   const notebook = await Notebook.open(t);
-  const runtime = await notebook.start(t);
+  const runtime = await notebook.start();
   const since = notebook.commits.length;
   notebook.host(terminated(runtime.getState().sessionId), foreign);
   notebook.request(["q1", "a"]);
@@ -32,7 +32,7 @@ test("a session that somebody else displaces claims nothing more and its runtime
 
 test("a session that somebody else ends is over, and a new start takes the notebook again", async (t) => {
   const notebook = await Notebook.open(t);
-  const runtime = await notebook.start(t);
+  const runtime = await notebook.start();
   notebook.host(terminated(runtime.getState().sessionId));
   await until("inactive", () => runtime.getState().status === "inactive");
   await runtime.start(notebook.id);
@@ -44,11 +44,11 @@ test("a session that somebody else ends is over, and a new start takes the noteb
 test("of two runtimes on one store the second displaces the first and each entry runs once", async (t) => {
   const { cells, requests } = cellsAndRequests(6);
   const notebook = await Notebook.open(t, { cells });
-  const first = await notebook.start(t);
+  const first = await notebook.start();
   notebook.request(...requests.slice(0, 2));
   await notebook.untilCompleted(2);
   const displaced = first.getState().sessionId;
-  const second = await notebook.start(t);
+  const second = await notebook.start();
   notebook.request(...requests.slice(2));
   await notebook.untilCompleted(6);
   await until("the first is inactive", () => first.getState().status === "inactive");
@@ -60,7 +60,7 @@ test("of two runtimes on one store the second displaces the first and each entry
 
 test("a runtime that fails to start leaves the one that serves alone", async (t) => {
   const notebook = await Notebook.open(t);
-  const first = await notebook.start(t);
+  const first = await notebook.start();
   const second = notebook.runtime();
   notebook.beforeCommit = () => {
     throw new Error("offline");

@@ -11,7 +11,7 @@ const errors = (notebook) => notebook.completed.filter(({ status }) => status ==
 test("a batch that is refused once is committed one by one, nothing lost and nothing doubled", async (t) => {
   const { cells, requests } = cellsAndRequests(5);
   const notebook = await Notebook.open(t, { cells });
-  const runtime = await notebook.start(t);
+  const runtime = await notebook.start();
   let refusals = 0;
   notebook.beforeCommit = (events) => {
     if (isExecution(events) && refusals++ === 0) throw new Error("refused once");
@@ -27,7 +27,7 @@ test("a batch that is refused once is committed one by one, nothing lost and not
 test("one execution that is always refused fails alone", async (t) => {
   const { cells, requests } = cellsAndRequests(4);
   const notebook = await Notebook.open(t, { cells });
-  const runtime = await notebook.start(t);
+  const runtime = await notebook.start();
   notebook.beforeCommit = (events) => {
     const isBad = ({ name, args }) => name === "v1.MultimediaResultOutputAdded" && args.cellId === "c001";
     if (events.some(isBad)) throw new Error("too big");
@@ -47,7 +47,7 @@ test("one execution that is always refused fails alone", async (t) => {
 
 test("a store that refuses every commit puts the runtime into error, says so, and stop still settles", async (t) => {
   const notebook = await Notebook.open(t);
-  const runtime = await notebook.start(t);
+  const runtime = await notebook.start();
   const since = diagnostics.length;
   notebook.request(["q0", "a"]);
   await notebook.untilCompleted(1);
@@ -68,7 +68,7 @@ test("a store that refuses every commit puts the runtime into error, says so, an
 test("after the store has recovered, stop and start run what was left behind, once", async (t) => {
   const { cells, requests } = cellsAndRequests(3);
   const notebook = await Notebook.open(t, { cells });
-  const runtime = await notebook.start(t);
+  const runtime = await notebook.start();
   let isBroken = true;
   notebook.beforeCommit = (events) => {
     if (isBroken && isExecution(events)) throw new Error("disk full");
@@ -87,7 +87,7 @@ test("after a refusing store, the way back to the old path runs what was left be
   t.after(() => route("registry"));
   const { cells, requests } = cellsAndRequests(2);
   const notebook = await Notebook.open(t, { cells });
-  const runtime = await notebook.start(t);
+  const runtime = await notebook.start();
   let isBroken = true;
   notebook.beforeCommit = (events) => {
     if (isBroken && isExecution(events)) throw new Error("disk full");
@@ -118,7 +118,7 @@ const subscribe = ({ store }, isFatal) => {
 test("a subscriber of the host's that throws behind our commit makes nothing run twice", async (t) => {
   const { cells, requests } = cellsAndRequests(3);
   const notebook = await Notebook.open(t, { cells });
-  await notebook.start(t);
+  await notebook.start();
   let throws = 0;
   const isOver = (rows) => rows.some(({ status }) => status === "completed") && (throws += 1) === 1;
   subscribe(notebook, isOver);

@@ -14,7 +14,7 @@ for (const [from, to] of [
     const { cells, requests } = cellsAndRequests(3);
     const notebook = await Notebook.open(t, { cells });
     route(from);
-    const runtime = await notebook.start(t);
+    const runtime = await notebook.start();
     const [since, before] = [diagnostics.length, runtime.getState().sessionId];
     notebook.beforeCommit = (events) => {
       if (announces(events)) throw new Error("offline");
@@ -41,7 +41,7 @@ for (const [from, to] of [
   test(`a flip to ${to} whose commit throws behind its effect has taken place`, async (t) => {
     const notebook = await Notebook.open(t);
     route(from);
-    const runtime = await notebook.start(t);
+    const runtime = await notebook.start();
     const before = runtime.getState().sessionId;
     let throws = 0;
     const query = { query: "SELECT sessionId FROM runtimeSessions WHERE isActive = 1", bindValues: {} };
@@ -63,7 +63,7 @@ for (const [from, to] of [
   test(`stop in the middle of a flip to ${to} ends the session for good`, async (t) => {
     const notebook = await Notebook.open(t);
     route(from);
-    const runtime = await notebook.start(t);
+    const runtime = await notebook.start();
     let stop = null;
     notebook.beforeCommit = (events) => {
       if (announces(events)) stop = runtime.stop();
@@ -83,8 +83,7 @@ for (const [from, to] of [
     const notebook = await Notebook.open(t);
     route(from);
     const runtime = notebook.runtime();
-    t.after(() => runtime.stop());
-    let isFlipped = false;
+      let isFlipped = false;
     notebook.beforeCommit = (events) => {
       if (announces(events) && !isFlipped) {
         isFlipped = true;
@@ -104,7 +103,6 @@ test("a flag that comes back before the flip took place calls it off", async (t)
   const notebook = await Notebook.open(t);
   route("registry");
   const runtime = notebook.runtime();
-  t.after(() => runtime.stop());
   let isFlipped = false;
   notebook.beforeCommit = (events) => {
     if (!announces(events) || isFlipped) return;

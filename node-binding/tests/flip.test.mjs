@@ -33,7 +33,7 @@ const flipUnderLoad = async (t, flip) => {
   const { cells, requests } = cellsAndRequests(40);
   const notebook = await Notebook.open(t, { cells });
   flip("legacy");
-  const runtime = await notebook.start(t);
+  const runtime = await notebook.start();
   const since = runtime.states.length;
   const rest = [...requests];
   for (let n = 0; n < 10; n += 1) {
@@ -73,7 +73,7 @@ test("ten flips of the flag file under load lose and double nothing", async (t) 
 test("a flip of an idle session is exactly one ready callback with the new ids", async (t) => {
   route("legacy");
   const notebook = await Notebook.open(t);
-  const runtime = await notebook.start(t);
+  const runtime = await notebook.start();
   for (const path of ["registry", "legacy"]) {
     const [since, before] = [runtime.states.length, runtime.getState()];
     route(path);
@@ -91,7 +91,7 @@ test("without a boundary a session waits for the next one on the way there and d
   const { cells, requests } = cellsAndRequests(3);
   const notebook = await Notebook.open(t, { cells });
   route("legacy", {});
-  const runtime = await notebook.start(t);
+  const runtime = await notebook.start();
   route("registry", {});
   notebook.request(requests[0]);
   await notebook.untilCompleted(1);
@@ -113,7 +113,7 @@ test("without a boundary a session waits for the next one on the way there and d
 test("the kill switch takes a running session back, whatever its boundary", async (t) => {
   const notebook = await Notebook.open(t);
   route("registry");
-  const runtime = await notebook.start(t);
+  const runtime = await notebook.start();
   configure({ flags: routes("registry", { state: "DISABLED", boundary: "next-session" }) });
   await on(runtime, "legacy");
   notebook.request(["q1", "a"]);
@@ -126,7 +126,7 @@ test("the kill switch takes a running session back, whatever its boundary", asyn
 test("a refused document moves nobody", async (t) => {
   const notebook = await Notebook.open(t);
   route("registry");
-  await notebook.start(t);
+  await notebook.start();
   assert.throws(() => configure({ flags: { flags: [] } }), { name: "BridgeError" });
   assert.equal(serving(notebook), "registry");
   assert.deepEqual(reported("FLIP_FAILED"), []);

@@ -96,6 +96,7 @@ export class Notebook {
   commits = [];
   /** How many sessions were active after each commit: never more than one. */
   activeAfter = [];
+  #runtimes = [];
   /** Called with the events of each commit before it takes effect; what it throws is the commit's failure. */
   beforeCommit = () => {};
 
@@ -111,8 +112,14 @@ export class Notebook {
       notebook.commits.push(events);
       notice();
     });
-    t?.after(() => closeStore(notebook.store));
+    t?.after(() => notebook.close());
     return notebook;
+  }
+
+  /** Stops the runtimes that the test has left running, then closes the store. */
+  async close() {
+    await Promise.allSettled(this.#runtimes.map((runtime) => runtime.stop()));
+    await closeStore(this.store);
   }
 
   get id() {
@@ -177,27 +184,30 @@ export class Notebook {
   /** An HtmlRuntime, not started; its states are kept in `states`. */
   runtime(Class = HtmlRuntime) {
     const runtime = new Class({ store: this.store, userId: "u1" });
+    this.#runtimes.push(runtime);
     return Object.assign(runtime, { states: statesOf(runtime) });
   }
 
-  /** A started HtmlRuntime; the test's end stops it. */
-  async start(t, Class = HtmlRuntime) {
+  /** A started HtmlRuntime. */
+  async start(Class = HtmlRuntime) {
     const runtime = this.runtime(Class);
-    t.after(() => runtime.stop().catch(() => {}));
     await runtime.start(this.id);
     return runtime;
   }
 
   /** Each of these executions started once, completed once, and its cell got one output; cells are not shared. */
   assertEachRanOnce(requests) {
-    const count = (name, key) => Map.groupBy?.(this.all(name), (args) => args[key]) ?? grouped(this.all(name), key);
-    const [started, completed] = ["v1.ExecutionStarted", "v1.ExecutionCompleted"].map((name) => count(name, "queueId"));
-    const outputs = count("v1.MultimediaResultOutputAdded", "cellId");
+    const count = (name, isMeant) => this.all(name).filter(isMeant).length;
     for (const [queueId, cellId] of requests) {
-      const times = [started.get(queueId)?.length, completed.get(queueId)?.length, outputs.get(cellId)?.length];
-      assert.deepEqual(times, [1, 1, 1], `${queueId}: started, completed, outputs`);
+      const isExecution = (args) => args.queueId === queueId;
+      const times = {
+        started: count("v1.ExecutionStarted", isExecution),
+        completed: count("v1.ExecutionCompleted", isExecution),
+        outputs: count("v1.MultimediaResultOutputAdded", (args) => args.cellId === cellId),
+      };
+      assert.deepEqual(times, { started: 1, completed: 1, outputs: 1 }, queueId);
     }
-    assert.equal(completed.size, requests.length);
+    assert.equal(this.completed.length, requests.length);
   }
 
   /** No commit left two sessions active. */
@@ -205,12 +215,6 @@ export class Notebook {
     assert.ok(Math.max(...this.activeAfter, this.activeSessions.length) <= 1);
   }
 }
-
-const grouped = (items, key) => {
-  const groups = new Map();
-  for (const item of items) groups.set(item[key], [...(groups.get(item[key]) ?? []), item]);
-  return groups;
-};
 
 /** All states that a runtime shows from now on. */
 export const statesOf = (runtime) => {

@@ -16,7 +16,7 @@ test.before(() => route("registry"));
 
 test("requests of one commit are executed in one commit, in request order", async (t) => {
   const notebook = await Notebook.open(t, { cells: { a: "<b>a</b>", b: "<i>b</i>", c: "c" } });
-  await notebook.start(t);
+  await notebook.start();
   const since = notebook.commits.length;
   notebook.request(["q10", "a"], ["q9", "b"], ["q1", "c"]);
   await notebook.untilCompleted(3);
@@ -47,14 +47,14 @@ test("requests of one commit are executed in one commit, in request order", asyn
 test("what was requested before the session started is executed at its start", async (t) => {
   const notebook = await Notebook.open(t);
   notebook.request(["q1", "a"]);
-  await notebook.start(t);
+  await notebook.start();
   await notebook.untilCompleted(1);
   notebook.assertEachRanOnce([["q1", "a"]]);
 });
 
 test("running a cell again replaces its output", async (t) => {
   const notebook = await Notebook.open(t);
-  await notebook.start(t);
+  await notebook.start();
   notebook.request(["q1", "a"]);
   await notebook.untilCompleted(1);
   notebook.host({ name: "v1.CellSourceChanged", args: { id: "a", source: "<b>new</b>", modifiedBy: "u1" } });
@@ -65,7 +65,7 @@ test("running a cell again replaces its output", async (t) => {
 
 test("a request for a missing cell completes with an error and without an output", async (t) => {
   const notebook = await Notebook.open(t);
-  await notebook.start(t);
+  await notebook.start();
   const since = notebook.commits.length;
   notebook.request(["q1", "nowhere"]);
   await notebook.untilCompleted(1);
@@ -76,7 +76,7 @@ test("a request for a missing cell completes with an error and without an output
 
 test("a request that is cancelled before it is seen is not executed", async (t) => {
   const notebook = await Notebook.open(t);
-  await notebook.start(t);
+  await notebook.start();
   notebook.request(["q1", "a"]);
   const cancelled = { queueId: "q1", cellId: "a", cancelledBy: "u1", reason: "no" };
   notebook.host({ name: "v1.ExecutionCancelled", args: cancelled });
@@ -87,7 +87,7 @@ test("a request that is cancelled before it is seen is not executed", async (t) 
 
 test("the session is announced in one commit under ids that name the registry", async (t) => {
   const notebook = await Notebook.open(t);
-  const runtime = await notebook.start(t);
+  const runtime = await notebook.start();
   assert.deepEqual(notebook.commits.map((events) => events.length), [2]);
   assert.deepEqual(notebook.names(), ["RuntimeSessionStarted", "RuntimeSessionStatusChanged"]);
   const { runtimeId, sessionId, status, isActive } = runtime.getState();
@@ -100,19 +100,19 @@ test("the session is announced in one commit under ids that name the registry", 
 
 test("stop ends the session in the log and nothing is executed after it", async (t) => {
   const notebook = await Notebook.open(t);
-  const runtime = await notebook.start(t);
+  const runtime = await notebook.start();
   await runtime.stop();
   assert.equal(runtime.getState().status, "inactive");
   assert.deepEqual(notebook.all("v1.RuntimeSessionTerminated").map(({ reason }) => reason), ["shutdown"]);
   notebook.request(["q1", "a"]);
-  const again = await notebook.start(t);
+  const again = await notebook.start();
   await notebook.untilCompleted(1);
   assert.equal(notebook.all("v1.ExecutionStarted")[0].runtimeSessionId, again.getState().sessionId);
 });
 
 test("an execution shows as busy and then ready, and executeCode replaces the cell's output", async (t) => {
   const notebook = await Notebook.open(t);
-  const runtime = await notebook.start(t);
+  const runtime = await notebook.start();
   const since = runtime.states.length;
   notebook.request(["q1", "a"]);
   await until("ready again", () => runtime.states.length >= since + 2);
@@ -123,7 +123,7 @@ test("an execution shows as busy and then ready, and executeCode replaces the ce
 
 test("status shows the lease with its decision and counts every execution", async (t) => {
   const notebook = await Notebook.open(t);
-  const runtime = await notebook.start(t);
+  const runtime = await notebook.start();
   notebook.request(["q1", "a"], ["q2", "a"]);
   await notebook.untilCompleted(2);
   const status = bridge.status();

@@ -249,6 +249,11 @@ impl Player {
             Action::Destroy { runtime } => self.destroy(&runtime),
             Action::GetState { runtime } => self.show(&runtime, RuntimeObject::state),
             Action::GetConfig { runtime } => self.show(&runtime, RuntimeObject::shown_configuration),
+            // What a host does to its own copies, and to a store that lives in memory, changes nothing here.
+            Action::MutateStateCopy { runtime } | Action::MutateConfigCopy { runtime } => {
+                self.runtime(&runtime).map(drop)
+            }
+            Action::StoreShutdown { .. } => Ok(()),
             Action::GetDebugInfo { runtime } => self.show(&runtime, RuntimeObject::debug_info),
             Action::GetMetadata { runtime } => self.show(&runtime, |runtime| runtime.metadata.clone().into()),
             Action::GetCapabilities { runtime } => self.show(&runtime, |runtime| runtime.capabilities.clone()),
@@ -286,7 +291,8 @@ impl Player {
     fn deliver(&mut self, waiter: Waiter, answer: Answer) {
         match waiter {
             Waiter::Player(name) => {
-                self.waited -= usize::from(name.is_none());
+                // A call given up as never settled is waited for no more.
+                self.waited = self.waited.saturating_sub(usize::from(name.is_none()));
                 self.record_outcome(name, answer.map(drop));
             }
             Waiter::Core(ask) => self.answer(ask, answer),

@@ -308,6 +308,17 @@ pub(crate) enum Action {
         source: Value,
     },
     DumpTables {},
+    StoreShutdown {
+        #[serde(default)]
+        #[expect(dead_code, reason = "any store may be named")]
+        store: Option<String>,
+    },
+    MutateStateCopy {
+        runtime: String,
+    },
+    MutateConfigCopy {
+        runtime: String,
+    },
     NewStore {
         r#as: String,
     },
@@ -463,6 +474,10 @@ pub(crate) enum Action {
         #[serde(default = "main_registry")]
         registry: String,
         r#type: String,
+    },
+    DebugLog {
+        #[serde(default = "main_registry")]
+        registry: String,
     },
     CanStart {
         #[serde(default = "main_registry")]

@@ -8,6 +8,9 @@ import { resolve } from "node:path";
 import { buildAddon, buildHost, buildPackage } from "./setup.mjs";
 import { CommandFailed, host, requireTools, root } from "./tools.mjs";
 
+/** The suites that the Rust player plays. */
+const SUITES = "base,html,registry";
+
 const folder = process.argv[2] && resolve(process.env["INIT_CWD"] ?? process.cwd(), process.argv[2]);
 if (!folder || !isFolder(folder)) {
   console.error(`replay: \`${process.argv[2] ?? ""}\` is no folder\n  hint: npm run replay -- tests/traces`);
@@ -34,7 +37,7 @@ function inRust() {
 
 /** The package's observations go straight to the comparison; nothing is written. */
 function throughThePackage() {
-  const player = spawnSync(process.execPath, ["build/player/main.js", folder, "--out", "-"], {
+  const player = spawnSync(process.execPath, ["build/player/main.js", folder, "--suites", SUITES, "--out", "-"], {
     cwd: host,
     env: { ...process.env, NODE_ENV: "production" },
     stdio: ["ignore", "pipe", "inherit"],

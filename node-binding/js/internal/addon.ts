@@ -16,6 +16,12 @@ export function addonOrNull(): Addon | null {
   return "addon" in loaded ? loaded.addon : null;
 }
 
+/** Why the addon cannot be loaded, or nothing where it can. */
+export function addonError(): BridgeError | null {
+  loaded ??= load();
+  return "error" in loaded ? loaded.error : null;
+}
+
 /** The addon; throws `LEGACY_UNAVAILABLE` where it cannot be loaded: there is no old path in TypeScript to fall back to. */
 export function addon(): Addon {
   loaded ??= load();

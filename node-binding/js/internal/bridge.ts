@@ -1,4 +1,4 @@
-import { addon, addonOrNull } from "./addon";
+import { addon, addonError, addonOrNull } from "./addon";
 import { wallMs } from "./clock";
 import { BridgeError, messageOf } from "./errors";
 import type { Decision, Diagnostic } from "./protocol";
@@ -33,11 +33,15 @@ export function configure(options: BridgeOptions): void {
   if (options.flags !== undefined) useFlags(options.flags);
 }
 
+/** Without the addon there is nothing to route: the host goes on and the operator is told. */
 function useFlags(flags: NonNullable<BridgeOptions["flags"]>): void {
   isConfigured = true;
+  const missing = addonError();
+  if (missing) return report({ level: "error", code: missing.code, message: missing.message, help: missing.help });
   if (typeof flags === "string") {
     addon().watchFlags(flags, onFlagNews);
   } else {
+    addon().unwatchFlags();
     applyFlags(JSON.stringify(flags));
   }
   notifyFlags();

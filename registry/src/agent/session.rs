@@ -33,6 +33,7 @@ impl Agent {
         self.query(Work::Session(SessionStep::Displacing), Query::ActiveSessions);
     }
 
+    /// Whoever announced the session has told the host of it.
     pub(super) fn on_resume(&mut self, identity: SessionIdentity) {
         self.forget_waiting();
         self.work = None;
@@ -96,7 +97,10 @@ impl Agent {
 
     fn announced(&mut self) {
         match self.standing.clone() {
-            Standing::Announcing(identity) => self.run(identity),
+            Standing::Announcing(identity) => {
+                self.effects.push(Effect::Phase(Phase::Ready));
+                self.run(identity);
+            }
             _ => self.next(),
         }
     }
@@ -111,7 +115,6 @@ impl Agent {
 
     fn run(&mut self, identity: SessionIdentity) {
         self.standing = Standing::Running(identity);
-        self.effects.push(Effect::Phase(Phase::Ready));
         self.query(Work::Session(SessionStep::Seeding), Query::OpenEntries);
     }
 

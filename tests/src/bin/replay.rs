@@ -113,9 +113,9 @@ fn bad(error: &tests::TraceError) -> BadInput {
 
 fn read_observed(file: &Path) -> Result<BTreeMap<String, Played>, BadInput> {
     let path = file.display();
-    let text = std::fs::read_to_string(file).map_err(|error| BadInput {
+    let text = read_all(file).map_err(|error| BadInput {
         message: format!("cannot read `{path}`: {error}"),
-        hint: "give the file that the other player wrote".to_owned(),
+        hint: "give the file that the other player wrote, or `-` for standard input".to_owned(),
     })?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let read = |(at, line): (usize, &str)| {
@@ -126,6 +126,11 @@ fn read_observed(file: &Path) -> Result<BTreeMap<String, Played>, BadInput> {
         Ok((seen.scenario, Played { observations: seen.observations, tables: seen.tables }))
     };
     lines.map(read).collect()
+}
+
+/// The text of a file; `-` is standard input.
+fn read_all(file: &Path) -> std::io::Result<String> {
+    if file == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(file) }
 }
 
 /// A scenario that has no trace was played in vain, or its trace is missing.

@@ -130,6 +130,7 @@ impl Player {
             Action::GetActiveOfType { registry, r#type } => {
                 self.one(registry, |core, facts| core.active_of_type(facts, r#type))
             }
+            Action::DebugLog { registry } => self.tell(registry, |_, _| UNDEFINED.into()),
             Action::CanStart { registry } => self.tell(registry, |object, facts| object.core.can_start(facts).into()),
             Action::GetStats { registry } => self.tell(registry, |object, facts| {
                 let stats = object.core.stats(facts);

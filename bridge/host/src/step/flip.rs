@@ -105,14 +105,15 @@ impl Notebook {
     }
 
     fn take_over(&mut self, now: Now, runtime: RuntimeKey, lease: Lease) {
-        self.seat(runtime).lease = Some(lease.clone());
-        self.resume(now, runtime, &lease);
-        let parked = std::mem::take(&mut self.seat(runtime).parked);
+        let seat = self.seat(runtime);
+        seat.lease = Some(lease.clone());
+        let parked = std::mem::take(&mut seat.parked);
         // A host that is stopping the runtime is told of its end, not of a new session.
         if !parked.iter().any(|(_, method)| matches!(method, Method::Stop)) {
-            let ids = SessionIds { runtime_id: lease.runtime_id, session_id: lease.session_id };
+            let ids = SessionIds { runtime_id: lease.runtime_id.clone(), session_id: lease.session_id.clone() };
             self.effects.push(Effect::Adopt { runtime, ids });
         }
+        self.resume(now, runtime, &lease);
         self.call_parked(now, runtime, parked);
         self.decide_again(now, runtime);
     }

@@ -76,8 +76,8 @@ export class Accounting {
   }
 
   /**
-   * The verdict on all executions, or on some. `statusOf` gives the status of an execution in the queue's table: commits
-   * are seen before they take effect, so an event in the log alone does not prove that it did.
+   * The verdict on all executions, or on some. `statusOf` gives the status of an execution in the queue's table: that an
+   * event was committed does not prove that it did what it says.
    */
   verdict(statusOf: (queueId: string) => string | undefined, only?: ReadonlySet<string>): Verdict {
     const all = [...this.#executions.values()].filter(({ queueId }) => only?.has(queueId) ?? true);

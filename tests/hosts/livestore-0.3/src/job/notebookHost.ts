@@ -5,12 +5,13 @@
 import { bridge, type Decision } from "runtime-bridge";
 import { HtmlRuntime } from "runtime-bridge/legacy";
 import { attach } from "runtime-bridge/livestore";
-import { recordCommits } from "../eventRecorder.js";
+import { recordCommits, type RecordedEvent } from "../eventRecorder.js";
+import type { ImportedCell } from "../ipynb.js";
 import { tables } from "../schema.js";
 import { closeStore, commit, openStore, queryDb, Schema, type EncodedEvent, type Store } from "../store.js";
 import { Accounting, sumOf, type Requested, type Verdict } from "./accounting.js";
 import { messageOf } from "./failure.js";
-import type { LoadedNotebook } from "./notebooks.js";
+import { sourceBytes, type LoadedNotebook } from "./notebooks.js";
 
 const USER = "user-1";
 
@@ -22,7 +23,7 @@ const EVENTS_A_COMMIT = 100;
 
 /**
  * A LiveStore 0.3.1 store dies in its 16 MiB of memory once it has taken some 1.8 MB of outputs. A notebook that is run
- * again and again moves to a fresh store before half of that.
+ * again and again moves to a fresh store at half of that.
  */
 const STORE_BYTES_BUDGET = 900_000;
 
@@ -58,7 +59,7 @@ export class NotebookHost {
 
   readonly #onProgress: () => void;
   readonly #onMoved: () => void;
-  readonly #html: readonly { id: string; source: string }[];
+  readonly #html: readonly ImportedCell[];
   #session: Session | null = null;
   #storeBytes = 0;
   /** The session seen last, and its lease, which outlives it here. */
@@ -110,7 +111,7 @@ export class NotebookHost {
   /** Requests all html cells and waits until none is under way. Rejects never: what goes wrong is a problem. */
   async run(): Promise<void> {
     await this.#attempt(async () => {
-      const bytes = this.#html.reduce((sum, { source }) => sum + source.length + EXECUTION_BYTES, 0);
+      const bytes = this.#html.reduce((sum, cell) => sum + sourceBytes(cell) + EXECUTION_BYTES, 0);
       if (this.#session !== null && this.#storeBytes + bytes > STORE_BYTES_BUDGET) await this.close();
       this.#session ??= await this.#open();
       this.#storeBytes += bytes;
@@ -149,12 +150,12 @@ export class NotebookHost {
     const { notebook } = this.loaded;
     const store = await openStore({ storeId: notebook.id });
     const accounting = new Accounting();
-    recordCommits(store, (events) => {
+    onCommitted(store, (events) => {
       accounting.observe(events);
       this.#onProgress();
     });
     attach(store, { queryDb, Schema });
-    this.#storeBytes = notebook.cells.reduce((sum, { source }) => sum + source.length, 0);
+    this.#storeBytes = notebook.cells.reduce((sum, cell) => sum + sourceBytes(cell), 0);
     commitAll(store, this.#creation());
     const runtime = new HtmlRuntime({ store, userId: USER });
     const session = { store, runtime, accounting };
@@ -210,6 +211,20 @@ export class NotebookHost {
 
 /** The old path takes entries in the order of their ids as text. */
 const padded = (number: number): string => String(number).padStart(4, "0");
+
+/** Observes the commits that took effect. The recorder sees each before that, and a store may refuse it. */
+const onCommitted = (store: Store, observe: (events: readonly RecordedEvent[]) => void): void => {
+  let recorded: readonly RecordedEvent[] = [];
+  recordCommits(store, (events) => {
+    recorded = events;
+  });
+  const commitRecorded = store.commit as (...args: readonly unknown[]) => void;
+  store.commit = ((...args: readonly unknown[]) => {
+    recorded = [];
+    commitRecorded(...args);
+    observe(recorded);
+  }) as Store["commit"];
+};
 
 const commitAll = (store: Store, events: readonly EncodedEvent[]): void => {
   for (let start = 0; start < events.length; start += EVENTS_A_COMMIT) {

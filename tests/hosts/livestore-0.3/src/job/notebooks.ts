@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { isAbsolute, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { NotebookError, readNotebook, type ImportedNotebook } from "../ipynb.js";
+import { NotebookError, readNotebook, type ImportedCell, type ImportedNotebook } from "../ipynb.js";
 import { InputError, type News } from "./failure.js";
 
 const SAMPLES = fileURLToPath(new URL("../../../../notebooks/", import.meta.url));
@@ -12,6 +12,10 @@ const SAMPLES = fileURLToPath(new URL("../../../../notebooks/", import.meta.url)
  * nobody can follow in one table.
  */
 export const WATCHED_NOTEBOOKS_LIMIT = 64;
+
+/** The most that was seen to pass through a LiveStore 0.3.1 store, in all its copies: more kills it, within 16 MiB. */
+const CELL_BYTES_LIMIT = 500_000;
+const NOTEBOOK_BYTES_LIMIT = 1_000_000;
 
 export interface LoadedNotebook {
   readonly file: string;
@@ -33,6 +37,9 @@ export const shownPath = (file: string): string => {
   const path = relative(process.cwd(), file);
   return path.startsWith("..") || isAbsolute(path) ? file : path;
 };
+
+/** What the source of a cell takes in a store. */
+export const sourceBytes = ({ source }: ImportedCell): number => Buffer.byteLength(source);
 
 /** Reads the notebooks. One that the user named and that cannot be read is an `InputError`; a sample is skipped. */
 export const loadNotebooks = (named: readonly string[]): Promise<Loaded> =>
@@ -67,9 +74,25 @@ const loadSamples = async (): Promise<Loaded> => {
 
 const load = async (file: string): Promise<LoadedNotebook | SkippedNotebook> => {
   try {
-    return { file, notebook: await readNotebook(file) };
+    const notebook = await readNotebook(file);
+    return tooLarge(file, notebook) ?? { file, notebook };
   } catch (error) {
     if (!(error instanceof NotebookError)) throw error;
     return { file, code: error.code, message: error.message, help: error.help };
   }
+};
+
+const tooLarge = (file: string, { cells }: ImportedNotebook): SkippedNotebook | undefined => {
+  const code = "NOTEBOOK_TOO_LARGE";
+  const index = cells.findIndex((cell) => sourceBytes(cell) > CELL_BYTES_LIMIT);
+  const cell = cells[index];
+  if (cell !== undefined) {
+    const place = `${file}: $.cells[${index}].source, cell \`${cell.id}\``;
+    const message = `${place}: the store takes at most ${CELL_BYTES_LIMIT} bytes, found \`${sourceBytes(cell)}\``;
+    return { file, code, message, help: "split the cell" };
+  }
+  const bytes = cells.reduce((sum, one) => sum + sourceBytes(one), 0);
+  if (bytes <= NOTEBOOK_BYTES_LIMIT) return undefined;
+  const message = `${file}: $.cells: the store takes at most ${NOTEBOOK_BYTES_LIMIT} bytes of source, found \`${bytes}\``;
+  return { file, code, message, help: "split the notebook" };
 };

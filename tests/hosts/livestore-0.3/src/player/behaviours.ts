@@ -1,5 +1,10 @@
 /** The runtime of a host: a trivial subclass whose hooks do what a trace says. */
-import { BaseRuntime, type RuntimeCapabilities, type RuntimeConfiguration, type RuntimeMetadata } from "runtime-bridge/legacy";
+import {
+  BaseRuntime,
+  type RuntimeCapabilities,
+  type RuntimeConfiguration,
+  type RuntimeMetadata,
+} from "runtime-bridge/legacy";
 import type { JsonValue } from "../store.js";
 import { isObject, StepError } from "./trace.js";
 

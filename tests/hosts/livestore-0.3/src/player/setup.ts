@@ -29,12 +29,9 @@ const queueEvents = (entry: Prepared<"queue">): EncodedEvent[] => {
 
 /** In the order in which the recorder committed them. */
 export const setupEvents = ({ cells = [], sessions = [], queue = [], events = [] }: Setup): EncodedEvent[] =>
-  [
-    ...cells.flatMap(cellEvents),
-    ...sessions.flatMap(sessionEvents),
-    ...queue.flatMap(queueEvents),
-    ...events,
-  ].map(({ name, args }) => ({ name, args: expanded(args, () => undefined) as JsonObject }));
+  [...cells.flatMap(cellEvents), ...sessions.flatMap(sessionEvents), ...queue.flatMap(queueEvents), ...events].map(
+    ({ name, args }) => ({ name, args: expanded(args, () => undefined) as JsonObject }),
+  );
 
 /** The first bytes of a PNG file. */
 const PNG_SIGNATURE = Buffer.from("89504e470d0a1a0a", "hex");

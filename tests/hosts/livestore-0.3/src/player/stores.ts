@@ -32,8 +32,8 @@ export class PlayedStore {
 
   private constructor(
     readonly name: string,
-    readonly store: Store,
-    readonly observe: Observe,
+    private readonly store: Store,
+    private readonly observe: Observe,
   ) {
     this.handed = handedOut(store, (...events) => this.#commitForRuntime(events));
   }

@@ -76,13 +76,22 @@ test("a waited call moves time as far as it needs, a call left running moves non
   );
   const start = { op: "start", args: { runtime: "r", wait: false, call: "first" } };
   const left = await new Player().play(
-    trace([newRuntime({ sleep: 200 }), start, { op: "advance", args: { ms: 199 } }, { op: "advance", args: { ms: 1 } }]),
+    trace([
+      newRuntime({ sleep: 200 }),
+      start,
+      { op: "advance", args: { ms: 199 } },
+      { op: "advance", args: { ms: 1 } },
+    ]),
   );
   assert.deepEqual(left.observations.at(-1), { at: 3, kind: "return", call: "first", value: "<undefined>" });
 });
 
 test("a waited call that hangs never settles, and the step after it is played", async () => {
-  const steps = [newRuntime({ hang: true }), { op: "start", args: { runtime: "r" } }, { op: "to-string", args: { runtime: "r" } }];
+  const steps = [
+    newRuntime({ hang: true }),
+    { op: "start", args: { runtime: "r" } },
+    { op: "to-string", args: { runtime: "r" } },
+  ];
   const { observations } = await new Player().play(trace(steps));
   assert.deepEqual(observations.slice(-2), [
     { at: 1, kind: "never-settled" },
@@ -92,5 +101,7 @@ test("a waited call that hangs never settles, and the step after it is played", 
 
 test("a step that names nothing is told by file and number", async () => {
   const stop = { op: "stop", args: { runtime: "ghost" } };
-  await assert.rejects(new Player().play(trace([stop])), { message: "made-up.json, step 0: there is no runtime `ghost`" });
+  await assert.rejects(new Player().play(trace([stop])), {
+    message: "made-up.json, step 0: there is no runtime `ghost`",
+  });
 });

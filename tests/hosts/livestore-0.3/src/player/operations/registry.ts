@@ -1,4 +1,9 @@
-import { getRuntimeRegistry, RuntimeRegistry, type RuntimeConfiguration, type RuntimeType } from "runtime-bridge/legacy";
+import {
+  getRuntimeRegistry,
+  RuntimeRegistry,
+  type RuntimeConfiguration,
+  type RuntimeType,
+} from "runtime-bridge/legacy";
 import type { Args } from "../args.js";
 import type { Player, PlayedRuntime } from "../player.js";
 import type { Operation, Operations } from "./operation.js";
@@ -7,12 +12,16 @@ import { runtimeOf } from "./runtime.js";
 /** Subscribes a callback, whatever it is told; gives the function that ends it. */
 type Subscribe = (callback: (...told: readonly unknown[]) => void) => () => unknown;
 
-const registryOf = (player: Player, args: Args): RuntimeRegistry => player.registries.named(args.text("registry", "reg"));
+const registryOf = (player: Player, args: Args): RuntimeRegistry =>
+  player.registries.named(args.text("registry", "reg"));
 
 const typeOf = (args: Args): RuntimeType => args.text("type") as RuntimeType;
 
 /** An operation that shows what a synchronous method gives. */
-const shows = (args: readonly string[], of: (registry: RuntimeRegistry, args: Args, player: Player) => unknown): Operation => ({
+const shows = (
+  args: readonly string[],
+  of: (registry: RuntimeRegistry, args: Args, player: Player) => unknown,
+): Operation => ({
   args: ["registry", ...args],
   run(player, given) {
     const registry = registryOf(player, given);
@@ -21,7 +30,10 @@ const shows = (args: readonly string[], of: (registry: RuntimeRegistry, args: Ar
 });
 
 /** An operation that calls an asynchronous method. */
-const calls = (args: readonly string[], call: (registry: RuntimeRegistry, args: Args) => Promise<unknown>): Operation => ({
+const calls = (
+  args: readonly string[],
+  call: (registry: RuntimeRegistry, args: Args) => Promise<unknown>,
+): Operation => ({
   args: ["registry", ...args],
   run(player, given) {
     const registry = registryOf(player, given);
@@ -83,7 +95,11 @@ export const REGISTRY_OPERATIONS: Operations = {
   "get-active-of-type": shows(["type"], (registry, args) => registry.getActiveRuntimeOfType(typeOf(args))),
   "can-start": shows([], (registry) => registry.canStartRuntime()),
   "start-runtime": calls(["runtimeId", "notebookId", "config"], (registry, args) =>
-    registry.startRuntime(args.text("runtimeId"), args.text("notebookId", "nb-main"), args.object("config") as RuntimeConfiguration | undefined),
+    registry.startRuntime(
+      args.text("runtimeId"),
+      args.text("notebookId", "nb-main"),
+      args.object("config") as RuntimeConfiguration | undefined,
+    ),
   ),
   "stop-all": calls([], (registry) => registry.stopAllRuntimes()),
   "on-event": listens("registry-event", (registry) => registry.onEvent, ["event"]),

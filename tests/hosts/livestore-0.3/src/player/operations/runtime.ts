@@ -1,4 +1,9 @@
-import { HtmlRuntime, type HtmlRuntimeConfig, type RuntimeConfiguration, type RuntimeMetadata } from "runtime-bridge/legacy";
+import {
+  HtmlRuntime,
+  type HtmlRuntimeConfig,
+  type RuntimeConfiguration,
+  type RuntimeMetadata,
+} from "runtime-bridge/legacy";
 import type { Args } from "../args.js";
 import { TestRuntime, toBehaviour } from "../behaviours.js";
 import type { Player, PlayedRuntime } from "../player.js";
@@ -36,11 +41,15 @@ const newRuntime: Operation = {
     toBehaviour(args["behaviour"]);
     const className = args["class"] as string | undefined;
     if (CLASSES.has(className)) return;
-    throw new StepError(`unknown class \`${className}\``, "it has to be HtmlRuntime, or left out for the test subclass");
+    throw new StepError(
+      `unknown class \`${className}\``,
+      "it has to be HtmlRuntime, or left out for the test subclass",
+    );
   },
   run(player, args) {
     const make = (): PlayedRuntime => {
-      if (args.optionalText("class") === "HtmlRuntime") return new HtmlRuntime(args.object("config") as Partial<HtmlRuntimeConfig>);
+      if (args.optionalText("class") === "HtmlRuntime")
+        return new HtmlRuntime(args.object("config") as Partial<HtmlRuntimeConfig>);
       const metadata = (args.object("metadata") ?? {}) as Partial<RuntimeMetadata>;
       return new TestRuntime(metadata, configOf(args), toBehaviour(args.raw["behaviour"]), player);
     };

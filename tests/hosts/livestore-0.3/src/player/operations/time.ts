@@ -2,7 +2,7 @@ import { innerSteps, type Operations } from "./operation.js";
 
 export const TIME_OPERATIONS: Operations = {
   advance: { args: ["ms"], run: (player, args) => player.advance(args.number("ms")) },
-  // Every step settles; these two only do that, or that and nothing in between.
+  // Every step settles when it has been done.
   settle: { args: [], run: () => undefined },
   "same-tick": {
     args: ["ops"],

@@ -1,0 +1,153 @@
+// What decides the route, and what is said when it is in doubt?
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import { bridge, configure } from "runtime-bridge";
+import { attach } from "runtime-bridge/livestore";
+import { Notebook, diagnostics, folder, queryDb, replaceFile, reported, route, routes, Schema, until } from "./helpers.mjs";
+
+const leaseOf = (notebook) => bridge.status().notebooks.find((one) => one.notebook === notebook.id).leases[0];
+
+/** Starts a session and says which path serves it, why, and which doubt was told. */
+const serve = async (notebook) => {
+  const since = diagnostics.length;
+  const runtime = await notebook.start();
+  const { path, decision } = leaseOf(notebook);
+  await runtime.stop();
+  return { path, reason: decision.reason, doubts: reported("ROUTE_IN_DOUBT", since) };
+};
+
+const DOUBTS = {
+  "no-live-query": { variant: "registry", isAttached: false },
+  "no-comparison": { variant: "shadow" },
+  "not-a-route": { variant: "typo", variants: { typo: "REGISTRY" } },
+  evaluation: { variant: "legacy", targeting: { if: [true, "nowhere", "legacy"] } },
+};
+
+for (const [doubt, { variant, isAttached = true, ...options }] of Object.entries(DOUBTS)) {
+  test(`${doubt}: the old path serves, and says so with a hint`, async (t) => {
+    const notebook = await Notebook.open(t, { isAttached });
+    route(variant, options);
+    const { path, reason, doubts } = await serve(notebook);
+    assert.deepEqual([path, reason], ["legacy", { doubt }]);
+    assert.equal(doubts.length, 1);
+    assert.equal(doubts[0].level, "error");
+    assert.ok(doubts[0].message.includes(notebook.id));
+    assert.ok(doubts[0].help.length > 0);
+  });
+}
+
+test("live needs the comparison too", async (t) => {
+  const notebook = await Notebook.open(t);
+  route("live");
+  const { path, reason } = await serve(notebook);
+  assert.deepEqual([path, reason], ["legacy", { doubt: "no-comparison" }]);
+});
+
+test("the kill switch is no doubt", async (t) => {
+  const notebook = await Notebook.open(t);
+  configure({ flags: routes("registry", { state: "DISABLED" }) });
+  assert.deepEqual(await serve(notebook), { path: "legacy", reason: "killed", doubts: [] });
+});
+
+test("a store is served by the registry between attach and detach", async (t) => {
+  const notebook = await Notebook.open(t, { isAttached: false });
+  route("registry");
+  const attachment = attach(notebook.store, { queryDb, Schema });
+  assert.equal((await serve(notebook)).path, "registry");
+  attachment.detach();
+  assert.equal((await serve(notebook)).path, "legacy");
+});
+
+test("attach says what is missing in what it is given", async (t) => {
+  const notebook = await Notebook.open(t, { isAttached: false });
+  assert.throws(() => attach({}, { queryDb, Schema }), { code: "NOT_A_STORE" });
+  assert.throws(() => attach(notebook.store, {}), { code: "NOT_LIVESTORE" });
+});
+
+const BY_PLAN = { if: [{ "==": [{ var: "plan" }, "beta"] }, "registry", "legacy"] };
+
+test("attributes from configure reach targeting, by object and by function", async (t) => {
+  t.after(() => configure({ attributes: {} }));
+  const notebook = await Notebook.open(t);
+  route("legacy", { targeting: BY_PLAN });
+  assert.equal((await serve(notebook)).path, "legacy");
+  configure({ attributes: { plan: "beta" } });
+  assert.deepEqual(await serve(notebook), { path: "registry", reason: "targeting", doubts: [] });
+  const asked = [];
+  configure({ attributes: (id) => asked.push(id) && { plan: "none" } });
+  assert.equal((await serve(notebook)).path, "legacy");
+  assert.deepEqual([...new Set(asked)], [notebook.id]);
+});
+
+test("attributes that throw are told and left out", async (t) => {
+  t.after(() => configure({ attributes: {} }));
+  const notebook = await Notebook.open(t);
+  route("legacy", { targeting: BY_PLAN });
+  const since = diagnostics.length;
+  configure({
+    attributes() {
+      throw new Error("host");
+    },
+  });
+  assert.equal((await serve(notebook)).path, "legacy");
+  assert.match(reported("ATTRIBUTES_FAILED", since)[0].message, /host/);
+});
+
+test("the built-in attributes name the runtime type, the user and the notebook", async (t) => {
+  const notebook = await Notebook.open(t);
+  const isMeant = { and: [
+    { "==": [{ var: "runtimeType" }, "html"] },
+    { "==": [{ var: "userId" }, "u1"] },
+    { "==": [{ var: "targetingKey" }, notebook.id] },
+  ] };
+  route("legacy", { targeting: { if: [isMeant, "registry", "legacy"] } });
+  assert.equal((await serve(notebook)).path, "registry");
+});
+
+test("route and explain answer without a session", () => {
+  route("legacy", { targeting: BY_PLAN });
+  const decision = bridge.route("some-notebook", { plan: "beta" });
+  assert.deepEqual([decision.route, decision.variant, decision.reason], ["registry", "registry", "targeting"]);
+  assert.equal(bridge.route("some-notebook").route, "legacy");
+  assert.equal(decision.generation, bridge.status().flags.generation);
+  const { text, explanation } = bridge.explain("some-notebook", { plan: "beta" });
+  assert.match(text, /registry/);
+  assert.equal(typeof explanation, "object");
+});
+
+test("a file is read at once and followed, and a broken one keeps the last good document", async (t) => {
+  const notebook = await Notebook.open(t);
+  const file = join(folder(t), "flags.json");
+  replaceFile(file, routes("registry"));
+  configure({ flags: file });
+  assert.equal((await serve(notebook)).path, "registry");
+  const since = diagnostics.length;
+  writeFileSync(file, '{ "flags": {');
+  await until("the refusal", () => reported("FLAGS_REJECTED", since).length > 0);
+  assert.ok(reported("FLAGS_REJECTED", since)[0].message.includes(file));
+  assert.equal((await serve(notebook)).path, "registry");
+  replaceFile(file, routes("legacy"));
+  await until("the new document", () => bridge.route(notebook.id).route === "legacy");
+  assert.equal((await serve(notebook)).path, "legacy");
+});
+
+test("a document given after a file takes the file's place", async (t) => {
+  const file = join(folder(t), "flags.json");
+  replaceFile(file, routes("legacy"));
+  configure({ flags: file });
+  route("registry");
+  const since = diagnostics.length;
+  replaceFile(file, routes("shadow"));
+  const other = join(folder(t), "witness.json");
+  replaceFile(other, routes("registry"));
+  configure({ flags: other });
+  replaceFile(other, routes("registry", { boundary: "now" }));
+  await until("news of the second file", () => reported("FLAGS_LOADED", since).some(({ message }) => message.includes(other)));
+  assert.equal(bridge.route("nb").route, "registry");
+});
+
+test("bridge.on refuses an event that does not exist", () => {
+  assert.throws(() => bridge.on("nothing", () => {}), { code: "UNKNOWN_EVENT" });
+});
