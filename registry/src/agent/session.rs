@@ -79,7 +79,7 @@ impl Agent {
             }
             (SessionStep::Verifying(failure), Ok(Reply::Sessions(active))) => self.verified(&active, failure),
             (SessionStep::Displacing, Err(failure)) | (SessionStep::Verifying(failure), _) => {
-                self.start_failed(failure)
+                self.start_failed(failure);
             }
             (SessionStep::Displacing, Ok(other)) => self.start_failed(unexpected(&other)),
             (SessionStep::Seeding, Ok(other)) => self.break_down(unexpected(&other)),

@@ -97,14 +97,14 @@ impl Notebook {
                 self.effects.push(Effect::Query { ticket, query: Query::ActiveSessions });
             }
             (Some(Flip::Verifying(lease, _)), Ok(Reply::Sessions(active))) if active.contains(&lease.session_id) => {
-                self.take_over(now, runtime, *lease);
+                self.take_over(now, runtime, &lease);
             }
             (Some(Flip::Verifying(_, failure)), _) => self.stay(now, runtime, &failure),
             (flip, _) => self.seat(runtime).flip = flip,
         }
     }
 
-    fn take_over(&mut self, now: Now, runtime: RuntimeKey, lease: Lease) {
+    fn take_over(&mut self, now: Now, runtime: RuntimeKey, lease: &Lease) {
         let seat = self.seat(runtime);
         seat.lease = Some(lease.clone());
         let parked = std::mem::take(&mut seat.parked);
@@ -113,7 +113,7 @@ impl Notebook {
             let ids = SessionIds { runtime_id: lease.runtime_id.clone(), session_id: lease.session_id.clone() };
             self.effects.push(Effect::Adopt { runtime, ids });
         }
-        self.resume(now, runtime, &lease);
+        self.resume(now, runtime, lease);
         self.call_parked(now, runtime, parked);
         self.decide_again(now, runtime);
     }
