@@ -310,7 +310,6 @@ pub(crate) enum Action {
     DumpTables {},
     StoreShutdown {
         #[serde(default)]
-        #[expect(dead_code, reason = "any store may be named")]
         store: Option<String>,
     },
     MutateStateCopy {

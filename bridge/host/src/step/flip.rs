@@ -90,7 +90,7 @@ impl Notebook {
     /// a commit that failed: a subscriber may have thrown behind it.
     pub(super) fn flip_announced(&mut self, now: Now, runtime: RuntimeKey, answer: Answer) {
         match (self.seat(runtime).flip.take(), answer) {
-            (Some(Flip::Announcing(lease)), Ok(_)) => self.take_over(now, runtime, *lease),
+            (Some(Flip::Announcing(lease)), Ok(_)) => self.take_over(now, runtime, &lease),
             (Some(Flip::Announcing(lease)), Err(failure)) => {
                 self.seat(runtime).flip = Some(Flip::Verifying(lease, failure));
                 let ticket = self.ask(Asked { by: Asker::Flip(runtime), undo: Vec::new() });
