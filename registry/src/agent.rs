@@ -44,8 +44,8 @@ enum Standing {
     Running(SessionIdentity),
     /// It ends once the work under way is done.
     Ending(SessionIdentity, TerminationReason),
-    /// It claims nothing more: displaced, or broken by a failing commit.
-    Halted(SessionIdentity),
+    /// A failing commit has broken it: it claims nothing more, and can only be stopped.
+    Broken(SessionIdentity),
 }
 
 impl Agent {
@@ -127,17 +127,13 @@ impl Agent {
         }
     }
 
-    /// Nothing more is claimed under this session.
-    fn halt(&mut self, phase: Phase) {
+    /// Nothing more is claimed under this session; its row is still the agent's to end.
+    fn break_down(&mut self, failure: Failure) {
         if let Some(identity) = self.identity().cloned() {
-            self.standing = Standing::Halted(identity);
+            self.standing = Standing::Broken(identity);
         }
         self.forget_waiting();
-        self.effects.push(Effect::Phase(phase));
-    }
-
-    fn break_down(&mut self, failure: Failure) {
-        self.halt(Phase::Broken(failure));
+        self.effects.push(Effect::Phase(Phase::Broken(failure)));
     }
 
     fn forget_waiting(&mut self) {
@@ -151,7 +147,7 @@ impl Agent {
             Standing::Announcing(identity)
             | Standing::Running(identity)
             | Standing::Ending(identity, _)
-            | Standing::Halted(identity) => Some(identity),
+            | Standing::Broken(identity) => Some(identity),
         }
     }
 

@@ -5,3 +5,4 @@ pub mod environment;
 pub mod source;
 pub mod sql;
 pub mod step;
+pub mod store;

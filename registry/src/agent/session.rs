@@ -24,7 +24,7 @@ pub(super) enum SessionStep {
 
 impl Agent {
     pub(super) fn on_start(&mut self, identity: SessionIdentity) {
-        if !matches!(self.standing, Standing::Idle | Standing::Halted(_)) {
+        if !matches!(self.standing, Standing::Idle | Standing::Broken(_)) {
             let failure = Failure::new("the agent has a session already");
             return self.effects.push(Effect::Phase(Phase::StartFailed(failure)));
         }
@@ -48,7 +48,11 @@ impl Agent {
                 self.next();
             }
             Standing::Ending(..) => {}
-            Standing::Idle | Standing::Halted(_) => self.stopped(None),
+            Standing::Broken(identity) => {
+                let session = identity.session_id.clone();
+                self.terminate(session, reason);
+            }
+            Standing::Idle => self.stopped(None),
         }
     }
 
@@ -60,10 +64,11 @@ impl Agent {
     }
 
     pub(super) fn on_active_sessions(&mut self, active: &[SessionId]) {
-        if let Standing::Running(identity) = &self.standing
-            && !active.contains(&identity.session_id)
-        {
-            self.halt(Phase::Displaced);
+        let (Standing::Running(identity) | Standing::Broken(identity)) = &self.standing else { return };
+        if !active.contains(&identity.session_id) {
+            self.standing = Standing::Idle;
+            self.forget_waiting();
+            self.effects.push(Effect::Phase(Phase::Displaced));
         }
     }
 

@@ -7,7 +7,7 @@ use registry::{
     TerminationReason, TimerId,
 };
 
-use super::{Asked, Asker, Effect, Method, Notebook, RuntimeKey};
+use super::{Asked, Asker, Effect, Method, Notebook, RuntimeKey, SessionIds};
 
 impl Notebook {
     pub(super) fn on_call(&mut self, now: Now, runtime: RuntimeKey, call: CallId, method: Method) {
@@ -19,12 +19,8 @@ impl Notebook {
         match (method, path) {
             (Method::Start { ids, capabilities }, _) => {
                 self.seat(runtime).capabilities = capabilities.clone();
-                self.start(
-                    now,
-                    runtime,
-                    call,
-                    SessionIdentity { runtime_id: ids.runtime_id, session_id: ids.session_id, capabilities },
-                );
+                let SessionIds { runtime_id, session_id } = ids;
+                self.start(now, runtime, call, SessionIdentity { runtime_id, session_id, capabilities });
             }
             (Method::Stop, Some(Path::Registry)) => {
                 self.seat(runtime).stopping = Some(call);

@@ -29,6 +29,8 @@ export class Job {
   #wake: () => void = () => undefined;
   #isRunning = false;
   #milliseconds = 0;
+  /** The generation told last. */
+  #generation = bridge.status().flags.generation;
 
   private constructor(input: JobInput) {
     this.#input = input;
@@ -170,10 +172,13 @@ export class Job {
     const { terminal, isVerbose, isJson } = this.#input;
     if (news.level !== "info") terminal.warn(newsText(news.level, news));
     else if (isVerbose && !isJson) terminal.warn(newsText(news.level, news));
+    const { generation } = bridge.status().flags;
     if (news.code === "FLAGS_REJECTED" || news.code === "FLAGS_MISSING") {
-      terminal.warn(`the flags of generation ${bridge.status().flags.generation} stay in force`);
+      terminal.warn(`the flags of generation ${generation} stay in force`);
     }
-    if (news.code === "FLAGS_LOADED" || news.code === "FLAGS_RESTORED") this.#happened("flags");
+    // The news of the very first document come after its generation was seen.
+    if (news.code === "FLAGS_RESTORED" || generation !== this.#generation) this.#happened("flags");
+    this.#generation = generation;
   }
 
   #happened(event: Event): void {

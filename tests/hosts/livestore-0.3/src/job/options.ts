@@ -46,9 +46,8 @@ export const parseOptions = (args: readonly string[]): Options => {
     return { flags, once: once || json, json, verbose, help, notebooks: positionals };
   } catch (error) {
     // Node adds how to pass such a word as a positional argument, which no notebook needs.
-    const [reason = ""] = messageOf(error).split(/\. |\n/);
-    throw new InputError("USAGE", reason.replace(/'/g, "`").replace(/\.$/, ""), `see the usage\n\n${USAGE}`, {
-      cause: error,
-    });
+    const [sentence = ""] = messageOf(error).split(/\. |\n/);
+    const reason = sentence.replace(/'/g, "`").replace(/^[A-Z]/, (letter) => letter.toLowerCase());
+    throw new InputError("USAGE", reason, `see the usage\n\n${USAGE}`, { cause: error });
   }
 };
