@@ -1,7 +1,7 @@
 // `npm start`: sets everything up, then runs the main job.
 
 import { join } from "node:path";
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 
 import { buildAddon, buildHost, buildPackage } from "./setup.mjs";
 import { host, requireTools, CommandFailed } from "./tools.mjs";
@@ -16,11 +16,15 @@ try {
   console.error(`set-up failed: ${error.message}`);
   process.exit(3);
 }
-const job = spawnSync(process.execPath, [join(host, "build/job/main.js"), ...process.argv.slice(2)], {
+// The job ends by itself when it is interrupted, and has something to say then.
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => undefined);
+const job = spawn(process.execPath, [join(host, "build/job/main.js"), ...process.argv.slice(2)], {
   stdio: "inherit",
   env: { NODE_ENV: "production", ...process.env },
 });
-process.exitCode = job.status ?? 1;
+job.on("exit", (status) => {
+  process.exitCode = status ?? 1;
+});
 
 /** Standard output belongs to the job: `--json` must be readable by a program. */
 function step(what, work) {

@@ -152,8 +152,7 @@ impl fmt::Display for SourceEvent {
             Self::Rejected { error, .. } => write!(f, "{error}"),
             Self::Missing { path } => write!(f, "{}: no such flag file", path.display()),
             Self::Unwatched { path, reason, .. } => write!(f, "{}: cannot be watched: `{reason}`", path.display()),
-        }?;
-        self.hint().map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
+        }
     }
 }
 

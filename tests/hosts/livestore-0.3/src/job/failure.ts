@@ -19,11 +19,9 @@ export interface News {
   readonly help: string;
 }
 
-/** Two lines: what is wrong, and the hint, which some messages bring along. */
+/** Two lines: what is wrong, and the hint if there is one. */
 export const newsText = (level: string, { code, message, help }: News): string => {
   const text = `${level}: ${message} [${code}]`;
-  const [first = "", ...rest] = message.split("\nhint: ");
-  if (rest.length > 0) return `${level}: ${first} [${code}]\n  hint: ${rest.join("\nhint: ")}`;
   return help === "" ? text : `${text}\n  hint: ${help}`;
 };
 

@@ -34,7 +34,7 @@ export const useFlagFile = async (file: string): Promise<void> => {
     });
     // The news name file, line and column in the form that editors open.
     const { message } = await Promise.race([rejected, late]);
-    throw new InputError(error.code, message.split("\nhint: ")[0] ?? message, error.help);
+    throw new InputError(error.code, message, error.help);
   } finally {
     clearTimeout(deadline);
     unlisten();

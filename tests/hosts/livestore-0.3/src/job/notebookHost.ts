@@ -121,7 +121,10 @@ export class NotebookHost {
       this.#request(this.#session);
       const stuck = this.#html.length === 0 ? null : await finished(this.#session);
       this.milliseconds = performance.now() - since_ms;
-      if (stuck !== null) this.problems.push(stuck);
+      if (stuck === null) return;
+      this.problems.push(stuck);
+      // What is left of such a store serves nobody; the next run begins with a fresh one.
+      await this.close();
     });
   }
 
@@ -233,12 +236,19 @@ const commitAll = (store: Store, events: readonly EncodedEvent[]): void => {
 };
 
 const verdictOf = ({ store, accounting }: Session, only?: ReadonlySet<string>): Verdict => {
-  const rows = store.query<{ id: string; status: string }[]>({
-    query: "SELECT id, status FROM executionQueue",
-    bindValues: {},
-  });
-  const statuses = new Map(rows.map(({ id, status }) => [id, status]));
+  const statuses = statusesOf(store);
   return accounting.verdict((queueId) => statuses.get(queueId), only);
+};
+
+/** The rows of the queue by id: none where the store is dead, which then vouches for nothing. */
+const statusesOf = (store: Store): ReadonlyMap<string, string> => {
+  const query = "SELECT id, status FROM executionQueue";
+  try {
+    const rows = store.query<{ id: string; status: string }[]>({ query, bindValues: {} });
+    return new Map(rows.map(({ id, status }) => [id, status]));
+  } catch {
+    return new Map();
+  }
 };
 
 /** Waits until no execution is under way; gives the reason where that will never be. */

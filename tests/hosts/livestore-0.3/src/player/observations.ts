@@ -27,3 +27,7 @@ export const spelled = (value: unknown, nameOf: (object: object) => string | und
 /** The text by which a recording shows what was thrown, and whether it was no `Error`. */
 export const thrown = (error: unknown): { message: string; nonError?: true } =>
   error instanceof Error ? { message: error.message } : { message: String(error), nonError: true };
+
+/** What a call threw: recordings of calls name the class of an error, too, where it is a special one. */
+export const thrownByCall = (error: unknown): { message: string; nonError?: true; errorName?: string } =>
+  error instanceof Error && error.name !== "Error" ? { ...thrown(error), errorName: error.name } : thrown(error);

@@ -1,10 +1,16 @@
 /** Plays a trace: the objects that its steps name, virtual time, and what is seen. */
-import { type BaseRuntime, type LiveStore, RuntimeRegistry, type RuntimeState } from "runtime-bridge/legacy";
+import {
+  type BaseRuntime,
+  type LiveStore,
+  RuntimeFactory,
+  RuntimeRegistry,
+  type RuntimeState,
+} from "runtime-bridge/legacy";
 import { useClock } from "runtime-bridge/testing";
 import type { JsonValue, TableDump } from "../store.js";
 import { Args } from "./args.js";
 import { settle, VirtualClock } from "./clock.js";
-import { type Observation, spelled, thrown } from "./observations.js";
+import { type Observation, spelled, thrown, thrownByCall } from "./observations.js";
 import { OPERATIONS } from "./operations/index.js";
 import { onUnhandledRejection } from "./quiet.js";
 import { expanded, setupEvents } from "./setup.js";
@@ -59,6 +65,7 @@ export class Player {
   readonly runtimes = new Named<PlayedRuntime>("runtime");
   readonly stores = new Named<PlayedStore>("store");
   readonly registries = new Named<RuntimeRegistry>("registry");
+  readonly factories = new Named<RuntimeFactory>("factory");
   readonly subscriptions = new Named<Subscription>("subscription");
   readonly observations: Observation[] = [];
   #at = 0;
@@ -77,7 +84,7 @@ export class Player {
     } catch (error) {
       // What the step gets wrong is not what the code under test throws.
       if (error instanceof StepError) throw error;
-      this.observe("throw", thrown(error));
+      this.observe("throw", thrownByCall(error));
     }
   }
 
@@ -93,7 +100,7 @@ export class Player {
   /** Begins a call and observes how it settles. */
   settles(call: string | undefined, begin: () => Promise<unknown>): Promise<void> {
     const named = call === undefined ? {} : { call };
-    const onThrow = (error: unknown) => this.observe("throw", { ...named, ...thrown(error) });
+    const onThrow = (error: unknown) => this.observe("throw", { ...named, ...thrownByCall(error) });
     try {
       return begin().then((value) => this.observe("return", { ...named, value }), onThrow);
     } catch (error) {
@@ -130,6 +137,13 @@ export class Player {
   /** The name of the store that a runtime has in its configuration. */
   storeName(handed: unknown): string | undefined {
     return [...this.stores.values()].find((store) => store.handed === handed)?.name;
+  }
+
+  /** Names a registry and tells under which names it was known. */
+  nameRegistry(name: string, registry: RuntimeRegistry): { sameAs: string[] } {
+    const sameAs = [...this.registries].filter(([, known]) => known === registry).map(([known]) => known);
+    this.registries.set(name, registry);
+    return { sameAs };
   }
 
   /** Does what a step says, without settling. */
@@ -208,6 +222,7 @@ export class Player {
 
   #nameOf(object: object): string | undefined {
     if (this.storeName(object) !== undefined) return "<store>";
+    if (object instanceof RuntimeFactory) return "<factory>";
     return object instanceof RuntimeRegistry ? "<registry>" : undefined;
   }
 }

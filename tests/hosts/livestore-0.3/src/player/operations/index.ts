@@ -1,5 +1,7 @@
 /** Every operation by name. */
 import { type Step, StepError } from "../trace.js";
+import { CONFIG_OPERATIONS } from "./config.js";
+import { FACTORY_OPERATIONS } from "./factory.js";
 import { innerSteps, type Operations } from "./operation.js";
 import { REGISTRY_OPERATIONS } from "./registry.js";
 import { RUNTIME_OPERATIONS } from "./runtime.js";
@@ -14,6 +16,8 @@ export const OPERATIONS: Operations = Object.assign(Object.create(null) as objec
   ...RUNTIME_OPERATIONS,
   ...SUBSCRIPTION_OPERATIONS,
   ...REGISTRY_OPERATIONS,
+  ...FACTORY_OPERATIONS,
+  ...CONFIG_OPERATIONS,
 });
 
 /** What any call may be told: not to be waited for, and then its name. */

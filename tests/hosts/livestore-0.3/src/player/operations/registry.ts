@@ -73,9 +73,7 @@ export const REGISTRY_OPERATIONS: Operations = {
       player.returns(() => {
         const config = args.object("config");
         const registry = args.flag("helper") ? getRuntimeRegistry(config) : RuntimeRegistry.getInstance(config);
-        const sameAs = [...player.registries].filter(([, other]) => other === registry).map(([name]) => name);
-        player.registries.set(args.text("as", "reg"), registry);
-        return { sameAs };
+        return player.nameRegistry(args.text("as", "reg"), registry);
       });
     },
   },
