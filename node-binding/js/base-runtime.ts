@@ -1,6 +1,6 @@
 import { addon, addonOrNull } from "./internal/addon";
 import { monoMs, sleep, wallMs } from "./internal/clock";
-import type { Seated } from "./internal/notebook";
+import { admit, seat, type Seated } from "./internal/notebook";
 import { abandon, attempt, awaited, call, done, performAll, settle } from "./internal/perform";
 import type { Answer, Hook, RuntimeEffect, RuntimeStep, SessionIds } from "./internal/protocol";
 import type { Runtime, RuntimeCapabilities, RuntimeConfiguration, RuntimeMetadata, RuntimeState } from "./types";
@@ -168,7 +168,7 @@ export abstract class BaseRuntime implements Runtime {
    * runtimes ask the router.
    * @internal
    */
-  protected admit(_seat: Seated): SessionIds | null {
+  [admit](_seat: Seated): SessionIds | null {
     return null;
   }
 
@@ -176,7 +176,7 @@ export abstract class BaseRuntime implements Runtime {
    * This object as the notebook of its session sees it.
    * @internal
    */
-  protected seat(): Seated {
+  [seat](): Seated {
     return {
       handle: this.#core(),
       hook: (hook) => this.#hook(hook),
@@ -270,7 +270,7 @@ export abstract class BaseRuntime implements Runtime {
       }
       case "generateRuntimeId":
         return attempt(() => {
-          this.#admitted = this.admit(this.seat());
+          this.#admitted = this[admit](this[seat]());
           return { Ok: { type: "text", value: this.#admitted?.runtimeId ?? this.generateRuntimeId() } };
         });
       case "generateSessionId":

@@ -1,5 +1,5 @@
 import { addon } from "./internal/addon";
-import { type Notebook, notebookOf, type Seated } from "./internal/notebook";
+import { admit, type Notebook, notebookOf, seat, type Seated } from "./internal/notebook";
 import type { SessionIds } from "./internal/protocol";
 import { BaseRuntime } from "./base-runtime";
 import type { HtmlRuntimeConfig, LiveStore, LocalRuntime, RuntimeConfiguration, RuntimeMetadata } from "./types";
@@ -53,7 +53,7 @@ export class HtmlRuntime extends BaseRuntime implements LocalRuntime {
       this.validateStarted();
       throw new Error("Store not available");
     }
-    return this.#notebook.call(this.seat(), { name: "executeCode", cellId, code });
+    return this.#notebook.call(this[seat](), { name: "executeCode", cellId, code });
   }
 
   getSetupInstructions(): string | null {
@@ -67,21 +67,21 @@ export class HtmlRuntime extends BaseRuntime implements LocalRuntime {
     this.#notebook = notebookOf(store as LiveStore, notebookId);
     const { runtimeId, sessionId } = this.state;
     const ids = { runtimeId: String(runtimeId), sessionId: String(sessionId) };
-    return this.#notebook.call(this.seat(), { name: "start", ids, capabilities: this.capabilities });
+    return this.#notebook.call(this[seat](), { name: "start", ids, capabilities: this.capabilities });
   }
 
   protected override async doStop(): Promise<void> {
-    await this.#notebook?.call(this.seat(), { name: "stop" });
+    await this.#notebook?.call(this[seat](), { name: "stop" });
   }
 
   /** @internal */
-  protected override admit(seat: Seated): SessionIds | null {
+  override [admit](seated: Seated): SessionIds | null {
     const { store, userId } = this.configuration as Partial<HtmlRuntimeConfig>;
     if (!store || !userId) return null;
     const isBuiltIn = this.doStart === HtmlRuntime.prototype.doStart && this.doStop === HtmlRuntime.prototype.doStop;
     const notebook = notebookOf(store, this.notebookId ?? "");
-    if (this.#seatedAt !== notebook) leaving.register(this, { notebook: new WeakRef(notebook), runtime: seat.handle });
+    if (this.#seatedAt !== notebook) leaving.register(this, { notebook: new WeakRef(notebook), runtime: seated.handle });
     this.#seatedAt = notebook;
-    return notebook.admit(seat, this.metadata.type, userId, isBuiltIn);
+    return notebook.admit(seated, this.metadata.type, userId, isBuiltIn);
   }
 }

@@ -39,6 +39,6 @@ export function buildHost() {
 
 function install(folder) {
   once(join(folder, "node_modules/.stamp"), [join(folder, "package-lock.json")], () => {
-    run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: folder, quiet: true });
+    run("npm", ["ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: folder, quiet: true });
   });
 }

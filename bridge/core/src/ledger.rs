@@ -140,21 +140,13 @@ impl Ledger {
 
     /// Gives back what this token has claimed but not started, in queue id order.
     pub fn release_claims(&mut self, token: Token) -> Vec<QueueId> {
-        let claimed = self.held(token, |standing| matches!(standing, Standing::Claimed(..)));
+        let is_claim = |standing: &Standing| matches!(standing, Standing::Claimed(_, holder) if *holder == token);
+        let claimed: Vec<QueueId> =
+            self.rows.iter().filter(|(_, standing)| is_claim(standing)).map(|(id, _)| id.clone()).collect();
         for id in &claimed {
             self.set(id, Standing::Pending);
         }
         claimed
-    }
-
-    /// What this token has started and not ended, in queue id order.
-    pub fn started(&self, token: Token) -> Vec<QueueId> {
-        self.held(token, |standing| matches!(standing, Standing::Started(..)))
-    }
-
-    /// True while this token has anything claimed or started.
-    pub fn has_under_way(&self, token: Token) -> bool {
-        !self.held(token, |_| true).is_empty()
     }
 
     /// Counts by standing.
@@ -169,11 +161,6 @@ impl Ledger {
             }
         }
         tally
-    }
-
-    fn held(&self, token: Token, wanted: impl Fn(&Standing) -> bool) -> Vec<QueueId> {
-        let holds = |standing: &Standing| matches!(standing, Standing::Claimed(_, holder) | Standing::Started(_, holder) if *holder == token);
-        self.rows.iter().filter(|(_, standing)| holds(standing) && wanted(standing)).map(|(id, _)| id.clone()).collect()
     }
 
     fn set(&mut self, id: &QueueId, standing: Standing) {

@@ -17,11 +17,10 @@ use bridge_core::{
     Verdict, decide,
 };
 use flags::{Context, LiveFlags};
-use legacy_compat::CallId;
+use legacy_compat::{CallId, Hook};
 use registry::{Answer, Event, IdSource, NotebookId, Now, QueueId, Reply, RuntimeType, SessionId, Ticket, TimerId};
 use serde::Serialize;
 
-use legacy_compat::Hook;
 pub use protocol::{Effect, Input, Method, RuntimeKey, SessionIds};
 use seat::Seat;
 

@@ -7,6 +7,10 @@ import { BridgeError } from "./errors";
 import { abandon, call, done, failure, performAll, settle } from "./perform";
 import type { Answer, Decision, Hook, Method, NotebookEffect, SessionIds } from "./protocol";
 
+/** Names of what built-in runtimes share with their base class: symbols, so that no member of a host's subclass gets in the way. */
+export const admit: unique symbol = Symbol("runtime-bridge.admit");
+export const seat: unique symbol = Symbol("runtime-bridge.seat");
+
 /** What a notebook calls back on the runtime objects that have sessions on it. */
 export interface Seated {
   /** Names the object in the core. */
