@@ -9,6 +9,7 @@ mod html_events;
 mod html_runtime;
 mod protocol;
 mod quirk;
+mod runtime_factory;
 mod runtime_registry;
 mod state;
 mod tasks;
@@ -17,6 +18,7 @@ pub use base_runtime::{BaseRuntime, Input as BaseInput, runtime_id, session_id};
 pub use html_runtime::{HtmlRuntime, Input as HtmlInput};
 pub use protocol::{CallId, Effect, Hook};
 pub use quirk::{OnRegistry, QUIRKS, Quirk, QuirkRow};
+pub use runtime_factory::{DefaultCapabilities, DefaultDescription, DefaultMetadata, DefaultRuntime};
 pub use runtime_registry::{
     Effect as RegistryEffect, Event as RegistryEvent, Facts, Input as RegistryInput, Limits, ObjectKey, RuntimeFacts,
     RuntimeRegistry, Stats,

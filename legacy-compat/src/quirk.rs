@@ -34,7 +34,7 @@ macro_rules! quirks {
             $(#[doc = $what] $name,)*
         }
 
-        /// Every quirk, in the order of the classes: lifecycle, registry of runtimes, html session, schema.
+        /// Every quirk, in the order of the classes: lifecycle, registry of runtimes, factory, html session, schema.
         pub const QUIRKS: &[QuirkRow] = &[
             $(QuirkRow { quirk: Quirk::$name, what: $what, why: $why, registry: OnRegistry::$registry },)*
         ];
@@ -117,6 +117,21 @@ quirks! {
     UnregisterDoesNotWait, Kept,
         "unregister of an active runtime begins its stop and goes on; the stop's end and its failure go unheard",
         "unregister is synchronous";
+    FirstFactoryBinds, Kept,
+        "a second factory with another store and user leaves the html runtime bound to the first ones",
+        "the registry is a singleton, and its html-runtime is already there";
+    FactoryIgnoresRegistryConfig, Kept,
+        "registryConfig given to a factory has no effect, even where the factory is the first to ask for the registry",
+        "it is only logged; the singleton is asked for without a configuration";
+    AnyRuntimeSkipsDefaults, Kept,
+        "createWithDefaults registers nothing once any available runtime is there: html may be missing",
+        "available runtimes are counted, whatever their type";
+    DefaultsStopHalfWay, Kept,
+        "setupDefaultRuntimes throws where a host's runtime has the type of a default one, and what came before stays registered",
+        "the defaults are registered one after the other and nothing is undone";
+    ExternalIsLocal, Kept,
+        "starting and stopping the external runtime commits no event; its ping is false and its connection null, started or not",
+        "it is a placeholder for a process that people start themselves";
     ClaimsOnePerPoll, Fixed,
         "one entry is claimed every 50 ms, whatever is queued",
         "each tick claims the first pending row only";

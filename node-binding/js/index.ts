@@ -6,6 +6,8 @@
 
 export { createRuntimeAgentRegistry, getRuntimeAgentRegistry, RuntimeAgent, RuntimeAgentRegistry } from "./agents";
 export type { RuntimeAgentRegistryConfig, RuntimeAgentRegistryStatus, RuntimeTypeDefinition } from "./agents";
+export { ArtifactClient, validateMediaBundle } from "./artifacts";
+export type { ArtifactSubmissionOptions, ArtifactSubmissionResult } from "./artifacts";
 export { bridge, configure, ready, shutdown } from "./internal/bridge";
 export type {
   Attributes,
@@ -17,3 +19,5 @@ export type {
 } from "./internal/bridge";
 export { BridgeError } from "./internal/errors";
 export type { Decision, Diagnostic } from "./internal/protocol";
+export { RuntimeConfig } from "./runtime-config";
+export type { RuntimeAgentOptions } from "./runtime-config";

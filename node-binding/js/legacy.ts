@@ -6,6 +6,7 @@
 
 export { BaseRuntime } from "./base-runtime";
 export { HtmlRuntime } from "./html-runtime";
+export { createRuntimeFactory, RuntimeFactory } from "./runtime-factory";
 export { getRuntimeRegistry, RuntimeRegistry, RuntimeRegistry as Registry } from "./runtime-registry";
 export type {
   HtmlRuntimeConfig,
@@ -17,6 +18,8 @@ export type {
   RuntimeCapabilities,
   RuntimeConfiguration,
   RuntimeEvent,
+  RuntimeFactoryConfig,
+  RuntimeFactoryInterface,
   RuntimeMetadata,
   RuntimeRegistryConfig,
   RuntimeRegistryInterface,

@@ -127,3 +127,17 @@ export interface HtmlRuntimeConfig extends RuntimeConfiguration {
   /** The user on whose behalf the runtime runs. */
   userId: string;
 }
+
+export interface RuntimeFactoryConfig {
+  /** The notebook's store, which html runtimes are given. */
+  store: LiveStore;
+  /** The user on whose behalf html runtimes run. */
+  userId: string;
+  /** Ignored, as it always was: the registry is a singleton. */
+  registryConfig?: RuntimeRegistryConfig;
+}
+
+export interface RuntimeFactoryInterface {
+  createRuntime(type: RuntimeType, config?: RuntimeConfiguration): Runtime;
+  getSupportedTypes(): RuntimeType[];
+}

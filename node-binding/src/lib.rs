@@ -6,8 +6,11 @@
 #![expect(clippy::needless_pass_by_value, reason = "an export owns what JavaScript hands it")]
 
 pub mod agents;
+pub mod artifacts;
+pub mod config;
 mod convert;
 mod environment;
 pub mod flags;
+pub mod runtime_factory;
 pub mod runtime_registry;
 pub mod steps;

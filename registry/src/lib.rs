@@ -3,9 +3,12 @@
 //! in as arguments, effects go out.
 
 mod agent;
+mod artifact;
+mod config;
 mod event;
 mod id;
 pub mod json;
+mod media;
 mod notebook;
 mod output;
 mod protocol;
@@ -13,11 +16,16 @@ mod registry;
 mod runtime_type;
 
 pub use agent::{Agent, MAX_EVENTS_PER_COMMIT, session_events};
+pub use artifact::{ArtifactError, ArtifactRequest, DEFAULT_ARTIFACT_BASE_URL, Submission, check_png};
+pub use config::{
+    DEFAULT_IMAGE_ARTIFACT_THRESHOLD_BYTES, IncompleteConfig, RequiredField, RuntimeConfig, SyncUrl, artifact_base_url,
+};
 pub use event::*;
 pub use id::{
     CellId, DisplayId, IdSource, NotebookId, Now, OutputId, QueueId, RuntimeId, SessionId, Timestamp, ToolCallId,
     UserId,
 };
+pub use media::normalised_bundle;
 pub use notebook::{
     ActorRow, CellRow, MetadataRow, NotebookState, OutputDeltaRow, OutputRow, PendingClearRow, PresenceRow, QueueRow,
     SessionRow, Tables, ToolApprovalRow,

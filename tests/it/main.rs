@@ -7,4 +7,5 @@ mod flips;
 mod materialiser;
 mod quirks;
 mod replay;
+mod stores;
 mod traces;

@@ -51,6 +51,16 @@ fn the_registry_of_runtimes_is_as_recorded() {
 }
 
 #[test]
+fn the_factory_of_runtimes_is_as_recorded() {
+    check_suite("factory", 11);
+}
+
+#[test]
+fn the_configuration_of_an_agent_is_as_recorded() {
+    check_suite("config", 4);
+}
+
+#[test]
 fn a_stop_in_a_busy_callback_is_handled_before_the_next_commit() {
     check("html/stop-from-busy-callback");
 }

@@ -1,6 +1,7 @@
 //! What the integration tests share: traces and the player that plays them, the comparison of what was seen with what was
 //! recorded. Nothing here decides anything that the product decides, and nothing of it ships.
 
+pub mod append;
 pub mod compare;
 pub mod owner;
 pub mod placeholder;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bridge_core::{Ability, Decision};
 use bridge_host::step::{Effect, Input, Method, Notebook, RuntimeKey, SessionIds};
+use bridge_host::store;
 use flags::LiveFlags;
 use legacy_compat::{CallId, Hook};
 use registry::{
-    Answer, Capabilities, Event, Failure, NotebookId, NotebookState, Now, Query, QueueEntry, QueueRow, QueueStatus,
-    Reply, RuntimeId, SessionId, Ticket, TimerId,
+    Answer, Capabilities, Event, Failure, NotebookId, NotebookState, Now, QueueEntry, QueueRow, QueueStatus, Reply,
+    RuntimeId, SessionId, Ticket, TimerId,
 };
 
 /// The only runtime object of this owner.
@@ -171,7 +172,7 @@ impl MemoryOwner {
                 None
             }
             Effect::Commit { ticket, events, .. } => Some((ticket, self.commit_all(events))),
-            Effect::Query { ticket, query } => Some((ticket, Ok(self.read(&query)))),
+            Effect::Query { ticket, query } => Some((ticket, Ok(store::answer(&self.state, &query)))),
             Effect::Hook { ticket, hook, .. } => self.hook(ticket, hook),
             Effect::Continue { ticket } => Some((ticket, Ok(Reply::Done))),
             Effect::Fail { ticket, failure } => Some((ticket, Err(failure))),
@@ -241,30 +242,6 @@ impl MemoryOwner {
         self.state.apply(&event);
         self.log.push(event);
         self.has_news = true;
-    }
-
-    fn read(&self, query: &Query) -> Reply {
-        match query {
-            Query::ActiveSessions => Reply::Sessions(self.sessions()),
-            Query::PendingById => self.by_id(|row| row.status == QueueStatus::Pending),
-            Query::AssignedTo(session) => self.by_id(|row| {
-                row.status == QueueStatus::Assigned && row.assigned_runtime_session.as_ref() == Some(session)
-            }),
-            Query::OpenEntries => Reply::Entries(self.entries(|row| {
-                matches!(row.status, QueueStatus::Pending | QueueStatus::Assigned | QueueStatus::Executing)
-            })),
-            Query::Entries(ids) => Reply::Entries(self.entries(|row| ids.contains(&row.id))),
-            Query::CellSources(cells) => {
-                let source = |id| self.state.cell(id).map(|cell| (cell.id.clone(), cell.source.clone()));
-                Reply::Sources(cells.iter().filter_map(source).collect())
-            }
-        }
-    }
-
-    fn by_id(&self, wanted: impl Fn(&QueueRow) -> bool) -> Reply {
-        let mut entries = self.entries(wanted);
-        entries.sort_by(|a, b| a.id.cmp(&b.id));
-        Reply::Entries(entries)
     }
 
     fn entries(&self, wanted: impl Fn(&QueueRow) -> bool) -> Vec<QueueEntry> {

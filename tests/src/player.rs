@@ -4,6 +4,8 @@
 //! promises. It decides nothing that a core decides.
 
 mod clock;
+mod config;
+mod factory;
 mod registry;
 mod runtime;
 mod store;
@@ -18,6 +20,7 @@ use serde_json::{Map, Value, json};
 
 use crate::trace::{Action, Op, Trace, TraceError};
 use clock::{Clock, Due};
+use factory::Factory;
 use registry::{RegistryObject, Round};
 use runtime::{RuntimeObject, Subscription};
 use store::Store;
@@ -40,7 +43,7 @@ pub struct Played {
     pub tables: Value,
 }
 
-/// Plays a trace of the suites base, html and registry.
+/// Plays a trace of the suites base, html, registry, factory and config.
 ///
 /// # Errors
 /// [`TraceError::Step`] for an operation the player does not know, [`TraceError::Unnamed`] for an object that is not there.
@@ -70,8 +73,12 @@ struct Player {
     registries: Vec<RegistryObject>,
     registry_names: BTreeMap<String, usize>,
     singleton: Option<usize>,
+    factories: Vec<Factory>,
+    factory_names: BTreeMap<String, usize>,
     calls: BTreeMap<CallId, Call>,
     next_call: u32,
+    /// How a synchronous call of the facade's own ended.
+    returned: Option<Result<(), Failure>>,
     /// How many waited calls of this step are not settled yet.
     waited: usize,
     /// What is still to be performed before control goes back to whoever called; the last is next.
@@ -130,6 +137,8 @@ enum Waiter {
     Player(Option<String>),
     /// The player, in a synchronous call.
     Returning,
+    /// The facade, in a synchronous call of its own.
+    Caller,
     /// A core that awaits it.
     Core(Ask),
     Nobody,
@@ -157,8 +166,11 @@ impl Player {
             registries: Vec::new(),
             registry_names: BTreeMap::new(),
             singleton: None,
+            factories: Vec::new(),
+            factory_names: BTreeMap::new(),
             calls: BTreeMap::new(),
             next_call: 0,
+            returned: None,
             waited: 0,
             stack: Vec::new(),
         }
@@ -227,6 +239,7 @@ impl Player {
                 let runtime = self.runtime(&runtime)?;
                 self.execute_code(runtime, &cell_id, code, waiter);
             }
+            Action::Ping { runtime } => self.ping(&runtime, waiter)?,
             Action::StartRuntime { registry, runtime_id, notebook_id, config } => {
                 let registry = self.registry(&registry)?;
                 let call = self.open_call(waiter, &notebook_id, config);
@@ -258,7 +271,8 @@ impl Player {
             Action::GetMetadata { runtime } => self.show(&runtime, |runtime| runtime.metadata.clone().into()),
             Action::GetCapabilities { runtime } => self.show(&runtime, |runtime| runtime.capabilities.clone()),
             Action::ToString { runtime } => self.show(&runtime, RuntimeObject::text),
-            Action::SetupInstructions { runtime } => self.show(&runtime, |_| Value::Null),
+            Action::SetupInstructions { runtime } => self.show(&runtime, RuntimeObject::setup_instructions),
+            Action::ConnectionInfo { runtime } => self.connection_info(&runtime),
             Action::ConfigStoreIs { runtime } => self.show(&runtime, RuntimeObject::shown_store),
             Action::HasMethod { runtime, methods } => self.show(&runtime, |runtime| runtime.has_methods(&methods)),
             Action::Protected { runtime, method, args } => self.protected(&runtime, &method, &args),
@@ -283,7 +297,8 @@ impl Player {
     fn settle_call(&mut self, call: CallId, outcome: Result<(), Failure>) {
         let Some(Call { waiter, .. }) = self.calls.remove(&call) else { return };
         match waiter {
-            Waiter::Returning => self.record_outcome(None, outcome),
+            Waiter::Returning => self.record_outcome(None, outcome.map(|()| Reply::Done)),
+            Waiter::Caller => self.returned = Some(outcome),
             waiter => self.clock.microtask(waiter, outcome.map(|()| Reply::Done)),
         }
     }
@@ -293,10 +308,10 @@ impl Player {
             Waiter::Player(name) => {
                 // A call given up as never settled is waited for no more.
                 self.waited = self.waited.saturating_sub(usize::from(name.is_none()));
-                self.record_outcome(name, answer.map(drop));
+                self.record_outcome(name, answer);
             }
             Waiter::Core(ask) => self.answer(ask, answer),
-            Waiter::Returning | Waiter::Nobody => {}
+            Waiter::Returning | Waiter::Caller | Waiter::Nobody => {}
         }
     }
 
@@ -405,12 +420,13 @@ impl Player {
         self.record(json!({ "kind": "return", "value": value }));
     }
 
-    fn record_outcome(&mut self, call: Option<String>, outcome: Result<(), Failure>) {
+    fn record_outcome(&mut self, call: Option<String>, outcome: Answer) {
         let mut seen = Map::new();
         seen.insert("kind".to_owned(), if outcome.is_ok() { "return" } else { "throw" }.into());
         seen.extend(call.map(|call| ("call".to_owned(), call.into())));
         match outcome {
-            Ok(()) => seen.extend([("value".to_owned(), UNDEFINED.into())]),
+            Ok(Reply::Flag(flag)) => seen.extend([("value".to_owned(), flag.into())]),
+            Ok(_) => seen.extend([("value".to_owned(), UNDEFINED.into())]),
             Err(failure) => {
                 seen.extend([("message".to_owned(), failure.message.into())]);
                 seen.extend(failure.thrown.map(|_| ("nonError".to_owned(), true.into())));

@@ -1,11 +1,16 @@
 //! A recorded trace as a file has it: what was set up, what was done, what was seen.
 
+mod args;
+
 use std::fs;
 use std::path::Path;
 
 use registry::json;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use args::main_factory;
+pub(crate) use args::{ArtifactArgs, ArtifactMethod, FactoryArgs, OfFactory, ServiceResponse};
 
 /// One recording.
 #[derive(Clone, Debug, Deserialize)]
@@ -268,7 +273,7 @@ fn first_count() -> i64 {
     1
 }
 
-/// What a step does: the operations of the suites base, html and registry. The README beside the recordings describes each.
+/// What a step does: the operations of the suites base, html, registry, factory and config. The README beside the recordings describes each.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "op", content = "args", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub(crate) enum Action {
@@ -392,6 +397,12 @@ pub(crate) enum Action {
         code: String,
     },
     SetupInstructions {
+        runtime: String,
+    },
+    Ping {
+        runtime: String,
+    },
+    ConnectionInfo {
         runtime: String,
     },
     ConfigStoreIs {
@@ -527,6 +538,39 @@ pub(crate) enum Action {
         #[serde(default = "main_registry")]
         registry: String,
     },
+
+    NewFactory(FactoryArgs),
+    CreateWithDefaults(FactoryArgs),
+    FactoryRegistry {
+        #[serde(default = "main_factory")]
+        factory: String,
+        #[serde(default = "main_registry")]
+        r#as: String,
+    },
+    CreateRuntime {
+        #[serde(default = "main_factory")]
+        factory: String,
+        r#type: String,
+        #[serde(default)]
+        r#as: Option<String>,
+        #[serde(default)]
+        config: Map<String, Value>,
+    },
+    SupportedTypes(OfFactory),
+    SetupDefaults(OfFactory),
+
+    ValidateConfig {
+        #[serde(default)]
+        options: Map<String, Value>,
+    },
+    ConfigFields {
+        #[serde(default)]
+        options: Map<String, Value>,
+    },
+    ValidateMedia {
+        bundle: Map<String, Value>,
+    },
+    ArtifactClient(ArtifactArgs),
 }
 
 /// What the hooks of the test subclass do.

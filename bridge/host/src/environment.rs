@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bridge_core::{Ability, Decision, ROUTE_FLAG, decide};
 use flags::{Context, Explanation, LiveFlags};
 use legacy_compat::{BaseRuntime, Limits, RuntimeRegistry};
-use registry::{DEFAULT_MAX_CONCURRENT_AGENTS, IdSource, NotebookId, Now, Registry};
+use registry::{DEFAULT_MAX_CONCURRENT_AGENTS, IdSource, NotebookId, Now, Registry, RuntimeConfig, SessionId};
 
 use crate::step::{Notebook, RuntimeKey, Status};
 
@@ -109,6 +109,11 @@ impl Environment {
     /// A new nanoid.
     pub fn nanoid(&mut self) -> String {
         self.ids.nanoid()
+    }
+
+    /// A new session id for an agent of this configuration.
+    pub fn agent_session_id(&mut self, config: &RuntimeConfig, now: Now) -> SessionId {
+        config.session_id(now, &mut self.ids)
     }
 
     /// The route that a notebook's next session would take, if its runtime is a built-in one on a store with a live query.

@@ -7,8 +7,8 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use std::{error, fmt};
@@ -31,7 +31,12 @@ pub const SETTLE: Duration = Duration::from_millis(50);
 pub struct FlagFile {
     path: PathBuf,
     signals: Sender<Signal>,
+    is_over: IsOver,
 }
+
+/// Whether the source has been let go. Its thread holds the lock while it applies a document, so that none takes effect after
+/// the drop: the next source may have put another in force by then.
+type IsOver = Arc<Mutex<bool>>;
 
 /// What became of the file. Each is told once, not again while it lasts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,11 +178,12 @@ impl FlagFile {
     ) -> Self {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let (signals, received) = mpsc::channel();
-        let mut follower = Follower::new(path.clone(), live, poll, on_event);
+        let is_over = IsOver::default();
+        let mut follower = Follower::new(path.clone(), live, Arc::clone(&is_over), poll, on_event);
         follower.look(Instant::now());
         follower.tell_trouble();
         follower.start(signals.clone(), received);
-        Self { path, signals }
+        Self { path, signals, is_over }
     }
 
     /// The absolute path of the file.
@@ -188,6 +194,7 @@ impl FlagFile {
 
 impl Drop for FlagFile {
     fn drop(&mut self) {
+        *self.is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
         // The thread may have ended before; then there is nobody left to tell.
         let _ = self.signals.send(Signal::Stop);
     }
@@ -217,6 +224,7 @@ enum Found {
 struct Follower<F> {
     path: PathBuf,
     live: Arc<LiveFlags>,
+    is_over: IsOver,
     poll: Duration,
     on_event: F,
     /// What the last look found.
@@ -228,8 +236,8 @@ struct Follower<F> {
 }
 
 impl<F: Fn(SourceEvent) + Send + 'static> Follower<F> {
-    fn new(path: PathBuf, live: Arc<LiveFlags>, poll: Duration, on_event: F) -> Self {
-        Self { path, live, poll, on_event, found: None, unsettled: None, told: None }
+    fn new(path: PathBuf, live: Arc<LiveFlags>, is_over: IsOver, poll: Duration, on_event: F) -> Self {
+        Self { path, live, is_over, poll, on_event, found: None, unsettled: None, told: None }
     }
 
     /// Reads the file. New good content takes effect at once, trouble has to last.
@@ -251,7 +259,7 @@ impl<F: Fn(SourceEvent) + Send + 'static> Follower<F> {
             Found::Missing => return Some(SourceEvent::Missing { path: path() }),
             Found::NotText { valid_up_to } => SourceError::NotText { path: path(), valid_up_to: *valid_up_to },
             Found::Unreadable { reason } => SourceError::Unreadable { path: path(), reason: reason.clone() },
-            Found::Text(text) => match self.live.apply(text, &self.path.to_string_lossy()) {
+            Found::Text(text) => match self.apply(text)? {
                 Err(error) => SourceError::Document { path: path(), error },
                 Ok(applied) => {
                     self.tell_good(applied);
@@ -260,6 +268,12 @@ impl<F: Fn(SourceEvent) + Send + 'static> Follower<F> {
             },
         };
         Some(SourceEvent::Rejected { path: path(), error })
+    }
+
+    /// Puts a document in force, unless the source has been let go.
+    fn apply(&self, text: &str) -> Option<Result<Applied, DocumentError>> {
+        let is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
+        (!*is_over).then(|| self.live.apply(text, &self.path.to_string_lossy()))
     }
 
     fn tell_good(&mut self, Applied { generation, changed }: Applied) {

@@ -85,7 +85,7 @@ fn facts_of(runtime: &RuntimeObject) -> RuntimeFacts {
     }
 }
 
-fn object_key(runtime: usize) -> ObjectKey {
+pub(super) fn object_key(runtime: usize) -> ObjectKey {
     ObjectKey(super::runtime::key(runtime).0)
 }
 
@@ -94,11 +94,12 @@ fn index(key: ObjectKey) -> usize {
 }
 
 impl Player {
-    /// The operations on registries; the last group, so what is none of them is not played here.
+    /// The operations on registries.
     pub(super) fn act_on_registry(&mut self, action: Action) -> Result<(), TraceError> {
         match action {
             Action::NewRegistry { r#as, config } => {
-                self.new_registry(r#as, config);
+                let registry = self.add_registry(config);
+                self.registry_names.insert(r#as, registry);
                 self.record_return("<registry>");
                 Ok(())
             }
@@ -116,30 +117,32 @@ impl Player {
             }
             Action::Register { registry, runtime } => self.register(&registry, &runtime),
             Action::Unregister { registry, runtime_id } => self.unregister(&registry, runtime_id),
-            other => self.ask_registry(&other),
+            other => self.ask_registry(other),
         }
     }
 
-    fn ask_registry(&mut self, action: &Action) -> Result<(), TraceError> {
+    fn ask_registry(&mut self, action: Action) -> Result<(), TraceError> {
         match action {
-            Action::GetAvailable { registry } => self.list(registry, RuntimeRegistry::available),
-            Action::GetByType { registry, r#type } => self.list(registry, |core, facts| core.of_type(facts, r#type)),
-            Action::GetActiveRuntimes { registry } => self.list(registry, RuntimeRegistry::active),
-            Action::GetRuntime { registry, runtime_id, r#as } => self.get_runtime(registry, runtime_id, r#as.as_ref()),
-            Action::GetActiveRuntime { registry } => self.one(registry, RuntimeRegistry::active_runtime),
-            Action::GetActiveOfType { registry, r#type } => {
-                self.one(registry, |core, facts| core.active_of_type(facts, r#type))
+            Action::GetAvailable { registry } => self.list(&registry, RuntimeRegistry::available),
+            Action::GetByType { registry, r#type } => self.list(&registry, |core, facts| core.of_type(facts, &r#type)),
+            Action::GetActiveRuntimes { registry } => self.list(&registry, RuntimeRegistry::active),
+            Action::GetRuntime { registry, runtime_id, r#as } => {
+                self.get_runtime(&registry, &runtime_id, r#as.as_ref())
             }
-            Action::DebugLog { registry } => self.tell(registry, |_, _| UNDEFINED.into()),
-            Action::CanStart { registry } => self.tell(registry, |object, facts| object.core.can_start(facts).into()),
-            Action::GetStats { registry } => self.tell(registry, |object, facts| {
+            Action::GetActiveRuntime { registry } => self.one(&registry, RuntimeRegistry::active_runtime),
+            Action::GetActiveOfType { registry, r#type } => {
+                self.one(&registry, |core, facts| core.active_of_type(facts, &r#type))
+            }
+            Action::DebugLog { registry } => self.tell(&registry, |_, _| UNDEFINED.into()),
+            Action::CanStart { registry } => self.tell(&registry, |object, facts| object.core.can_start(facts).into()),
+            Action::GetStats { registry } => self.tell(&registry, |object, facts| {
                 let stats = object.core.stats(facts);
                 json!({
                     "total": stats.total, "active": stats.active, "available": stats.available,
                     "byType": stats.by_type, "config": object.config,
                 })
             }),
-            other => Err(self.unnamed("operation", &format!("{other:?}"))),
+            other => self.act_on_factory(other),
         }
     }
 
@@ -156,31 +159,41 @@ impl Player {
         self.registry_names.get(name).copied().ok_or_else(|| self.unnamed("registry", name))
     }
 
-    fn new_registry(&mut self, name: String, config: Map<String, Value>) -> usize {
+    fn add_registry(&mut self, config: Map<String, Value>) -> usize {
         let config = default_config(config);
         let core = RuntimeRegistry::new(limits(&config));
         let registry = self.registries.len();
-        self.registry_names.insert(name, registry);
         self.registries.push(RegistryObject { config, core, callbacks: Vec::new() });
         registry
     }
 
-    /// The singleton; a configuration only counts for the call that makes it.
     fn get_instance(&mut self, name: String, config: Map<String, Value>) -> Result<(), TraceError> {
-        let same: Vec<_> = match self.singleton {
-            Some(singleton) => {
-                let is_it = |(_, registry): &(&String, &usize)| **registry == singleton;
-                let names: Vec<_> = self.registry_names.iter().filter(is_it).map(|(name, _)| name.clone()).collect();
-                self.registry_names.insert(name, singleton);
-                names
-            }
-            None => {
-                self.singleton = Some(self.new_registry(name, config));
-                vec![]
-            }
-        };
+        let registry = self.singleton(config);
+        let same = self.name_registry(name, registry);
         self.record_return(json!({ "sameAs": same }));
         Ok(())
+    }
+
+    /// The singleton; a configuration only counts for the call that makes it.
+    pub(super) fn singleton(&mut self, config: Map<String, Value>) -> usize {
+        if let Some(singleton) = self.singleton {
+            return singleton;
+        }
+        let registry = self.add_registry(config);
+        self.singleton = Some(registry);
+        registry
+    }
+
+    /// Names a registry; gives the names under which it was known.
+    pub(super) fn name_registry(&mut self, name: String, registry: usize) -> Vec<String> {
+        let is_it = |(_, known): &(&String, &usize)| **known == registry;
+        let names = self.registry_names.iter().filter(is_it).map(|(name, _)| name.clone()).collect();
+        self.registry_names.insert(name, registry);
+        names
+    }
+
+    pub(super) fn available_count(&self, registry: usize) -> usize {
+        self.registries[registry].core.available(&self.facts()).len()
     }
 
     fn reset_instance(&mut self) -> Result<(), TraceError> {

@@ -3,7 +3,7 @@
 use bridge_core::Ability;
 use bridge_host::step::{Effect as NotebookEffect, Input as NotebookInput, Method, RuntimeKey, SessionIds};
 use legacy_compat::{
-    BaseInput, BaseRuntime, Effect, Hook, HtmlRuntime, RuntimeState, StatePatch, runtime_id, session_id,
+    BaseInput, BaseRuntime, DefaultRuntime, Effect, Hook, HtmlRuntime, RuntimeState, StatePatch, runtime_id, session_id,
 };
 use registry::json::js_string;
 use registry::{Answer, Capabilities, CellId, Failure, Reply, RuntimeId, SessionId, Ticket};
@@ -14,7 +14,6 @@ use crate::trace::{Behaviour, Deed, TraceError};
 
 /// A runtime object of the host.
 pub(super) struct RuntimeObject {
-    name: String,
     class: Class,
     pub(super) metadata: Map<String, Value>,
     pub(super) capabilities: Value,
@@ -32,6 +31,8 @@ pub(super) struct RuntimeObject {
 /// What stands behind the hooks.
 enum Class {
     Html,
+    /// A default runtime that executes nothing.
+    Placeholder(DefaultRuntime),
     Test(Behaviour),
 }
 
@@ -39,6 +40,8 @@ enum Class {
 pub(super) struct Subscriber {
     order: u32,
     name: String,
+    /// The runtime as the step named it that subscribed.
+    runtime: String,
     unsubscribes_itself: bool,
     stops_when: Option<String>,
 }
@@ -94,6 +97,8 @@ impl RuntimeObject {
     pub(super) fn has_methods(&self, methods: &[String]) -> Value {
         let has = |method: &str| match (method, &self.class) {
             ("executeCode" | "getSetupInstructions", Class::Html) => true,
+            ("getSetupInstructions", Class::Placeholder(_)) => true,
+            ("ping" | "getConnectionInfo", Class::Placeholder(default)) => *default == DefaultRuntime::External,
             (method, _) => BASE_METHODS.contains(&method),
         };
         methods.iter().map(|method| (method.clone(), has(method).into())).collect::<Map<_, _>>().into()
@@ -102,6 +107,18 @@ impl RuntimeObject {
     /// The name of the configured store.
     fn store_name(&self) -> Option<&str> {
         self.configuration.get("store")?.get("$store")?.as_str()
+    }
+
+    /// `getSetupInstructions()`.
+    pub(super) fn setup_instructions(&self) -> Value {
+        match self.class {
+            Class::Placeholder(default) => to_json(&default.description().setup_instructions),
+            Class::Html | Class::Test(_) => Value::Null,
+        }
+    }
+
+    fn is_remote(&self) -> bool {
+        matches!(self.class, Class::Placeholder(DefaultRuntime::External))
     }
 
     pub(super) fn shown_store(&self) -> Value {
@@ -147,24 +164,10 @@ fn default_configuration(config: Map<String, Value>) -> Map<String, Value> {
     merged
 }
 
-fn html_metadata() -> Value {
-    json!({
-        "id": "html-runtime", "name": "HTML Agent", "description": "Browser-based HTML rendering", "icon": "🌐",
-        "type": "html", "version": "1.0.0", "isLocal": true, "isAvailable": true, "priority": 100,
-    })
-}
-
 fn test_metadata() -> Value {
     json!({
         "id": "test-runtime", "name": "Test Agent", "description": "trivial subclass", "icon": "T",
         "type": "html", "version": "1.0.0", "isLocal": true, "isAvailable": true, "priority": 50,
-    })
-}
-
-fn html_capabilities() -> Value {
-    json!({
-        "canExecuteCode": true, "canExecuteSql": false, "canExecuteAi": false,
-        "supportedLanguages": ["html"], "supportsInterruption": false, "supportsRestart": true,
     })
 }
 
@@ -192,27 +195,47 @@ impl Player {
         config: Map<String, Value>,
         behaviour: Behaviour,
     ) {
-        let (class, own_metadata, capabilities) = match class {
-            Some("HtmlRuntime") => (Class::Html, html_metadata(), html_capabilities()),
-            _ => (Class::Test(behaviour), test_metadata(), test_capabilities()),
+        let runtime = match class {
+            Some("HtmlRuntime") => self.new_default(DefaultRuntime::Html, config),
+            _ => {
+                let mut own_metadata = fields(test_metadata());
+                own_metadata.extend(metadata);
+                self.add_runtime(Class::Test(behaviour), own_metadata, test_capabilities(), config)
+            }
         };
-        let mut own_metadata = fields(own_metadata);
-        own_metadata.extend(metadata);
-        let id = js_string(&own_metadata["id"]);
-        self.runtime_names.insert(name.clone(), self.runtimes.len());
+        self.runtime_names.insert(name, runtime);
+        self.record_return(self.runtimes[runtime].id());
+    }
+
+    /// A default runtime, which has no name yet.
+    pub(super) fn new_default(&mut self, default: DefaultRuntime, config: Map<String, Value>) -> usize {
+        let class = match default {
+            DefaultRuntime::Html => Class::Html,
+            placeholder => Class::Placeholder(placeholder),
+        };
+        let description = default.description();
+        self.add_runtime(class, fields(to_json(&description.metadata)), to_json(&description.capabilities), config)
+    }
+
+    fn add_runtime(
+        &mut self,
+        class: Class,
+        metadata: Map<String, Value>,
+        capabilities: Value,
+        config: Map<String, Value>,
+    ) -> usize {
         self.runtimes.push(RuntimeObject {
-            name,
+            core: BaseRuntime::new(js_string(&metadata["id"])),
             class,
-            metadata: own_metadata,
+            metadata,
             capabilities,
             configuration: default_configuration(config),
-            core: BaseRuntime::new(id.clone()),
             subscribers: Vec::new(),
             next_subscriber: 0,
             admitted: None,
             store: None,
         });
-        self.record_return(id);
+        self.runtimes.len() - 1
     }
 
     pub(super) fn start(
@@ -240,7 +263,7 @@ impl Player {
                 whole.extend(config.unwrap_or_default());
                 Some(whole)
             }
-            Class::Test(_) => config,
+            Class::Placeholder(_) | Class::Test(_) => config,
         };
         let call = self.open_call(waiter, "", config);
         self.step_runtime(runtime, BaseInput::Restart(call));
@@ -280,6 +303,24 @@ impl Player {
 
     fn call_notebook(&mut self, store: usize, runtime: usize, call: legacy_compat::CallId, method: Method) {
         self.step_notebook(store, NotebookInput::Call { runtime: key(runtime), call, method });
+    }
+
+    /// The external runtime knows nobody to ask; others have no such method.
+    pub(super) fn ping(&mut self, name: &str, waiter: Waiter) -> Result<(), TraceError> {
+        self.remote(name, "method ping of")?;
+        self.waited += usize::from(matches!(waiter, Waiter::Player(None)));
+        self.clock.microtask(waiter, Ok(Reply::Flag(false)));
+        Ok(())
+    }
+
+    pub(super) fn connection_info(&mut self, name: &str) -> Result<(), TraceError> {
+        self.remote(name, "method getConnectionInfo of")?;
+        self.record_return(Value::Null);
+        Ok(())
+    }
+
+    fn remote(&self, name: &str, wanted: &'static str) -> Result<(), TraceError> {
+        if self.runtimes[self.runtime(name)?].is_remote() { Ok(()) } else { Err(self.unnamed(wanted, name)) }
     }
 
     pub(super) fn show(&mut self, name: &str, of: impl Fn(&RuntimeObject) -> Value) -> Result<(), TraceError> {
@@ -328,16 +369,21 @@ impl Player {
 
     pub(super) fn subscribe(
         &mut self,
-        runtime: &str,
+        runtime_name: &str,
         name: String,
         unsubscribes_itself: bool,
         stops_when: Option<String>,
     ) -> Result<(), TraceError> {
-        let runtime = self.runtime(runtime)?;
+        let runtime = self.runtime(runtime_name)?;
         let object = &mut self.runtimes[runtime];
         object.next_subscriber += 1;
-        let order = object.next_subscriber;
-        object.subscribers.push(Subscriber { order, name: name.clone(), unsubscribes_itself, stops_when });
+        object.subscribers.push(Subscriber {
+            order: object.next_subscriber,
+            name: name.clone(),
+            runtime: runtime_name.to_owned(),
+            unsubscribes_itself,
+            stops_when,
+        });
         self.subscriptions.insert(name.clone(), Subscription { runtime, callback: name });
         Ok(())
     }
@@ -451,6 +497,10 @@ impl Player {
         let object = &mut self.runtimes[runtime];
         let deed = match &mut object.class {
             Class::Html => return self.start_html(runtime, ask),
+            Class::Placeholder(default) => {
+                let answer = default.start().map(|()| Reply::Done);
+                return self.clock.microtask(Waiter::Core(ask), answer);
+            }
             Class::Test(behaviour) => behaviour.do_start.next_deed(),
         };
         self.record(json!({
@@ -479,6 +529,7 @@ impl Player {
         let object = &mut self.runtimes[runtime];
         let deed = match &mut object.class {
             Class::Html => return self.stop_html(runtime, ask),
+            Class::Placeholder(_) => return self.clock.microtask(Waiter::Core(ask), Ok(Reply::Done)),
             Class::Test(behaviour) => behaviour.do_stop.next_deed(),
         };
         self.record(json!({
@@ -524,10 +575,11 @@ impl Player {
         };
         let subscriber = &object.subscribers[position];
         let (order, cb, stops_when) = (subscriber.order, subscriber.name.clone(), subscriber.stops_when.clone());
+        let name = subscriber.runtime.clone();
         if subscriber.unsubscribes_itself {
             object.subscribers.remove(position);
         }
-        let (name, state) = (object.name.clone(), object.state());
+        let state = object.state();
         let stops = stops_when.is_some_and(|status| state["status"] == status);
         self.record(json!({ "kind": "state", "runtime": name, "cb": cb, "state": state }));
         self.stack.push(Work::StateCallbacks { runtime, behind: Some(order), ticket });

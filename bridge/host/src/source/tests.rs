@@ -308,8 +308,9 @@ fn check_looks(looks: &[(u64, Option<&str>)], expect: &[&str]) {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("flags.json");
     let (tell, events) = mpsc::channel();
-    let mut follower =
-        Follower::new(path.clone(), Arc::new(LiveFlags::new()), POLL, move |event| drop(tell.send(event)));
+    let mut follower = Follower::new(path.clone(), Arc::new(LiveFlags::new()), IsOver::default(), POLL, move |event| {
+        drop(tell.send(event))
+    });
     let start = Instant::now();
     for (at_ms, content) in looks {
         match content {
@@ -353,4 +354,21 @@ fn trouble_after_a_recovery_is_told_again() {
     let one = document(1);
     let looks = [(0, None), (50, None), (60, Some(one.as_str())), (70, None), (120, None), (130, Some(&one))];
     check_looks(&looks, &["missing", "loaded 1", "missing", "restored 1"]);
+}
+
+#[test]
+fn a_source_that_was_let_go_applies_nothing_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flags.json");
+    fs::write(&path, r#"{ "flags": {} }"#).unwrap();
+    let live = Arc::new(LiveFlags::new());
+    let is_over = IsOver::default();
+    let mut follower = Follower::new(path.clone(), Arc::clone(&live), Arc::clone(&is_over), POLL, |_| {});
+    *is_over.lock().unwrap() = true;
+    follower.look(Instant::now());
+    assert_eq!(live.generation(), 0);
+    *is_over.lock().unwrap() = false;
+    follower.found = None;
+    follower.look(Instant::now());
+    assert_eq!(live.generation(), 1);
 }
