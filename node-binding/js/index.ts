@@ -16,6 +16,7 @@ export type {
   BridgeStatus,
   NotebookStatus,
   RouteExplanation,
+  RoutePlan,
 } from "./internal/bridge";
 export { BridgeError } from "./internal/errors";
 export type { Decision, Diagnostic } from "./internal/protocol";

@@ -94,6 +94,9 @@ export declare function openNotebook(id: string): number
 /** Makes sure that a notebook has an agent of this type; true where there was none before. */
 export declare function placeAgent(notebook: string, runtimeType: string): boolean
 
+/** What a flag document would do to the notebooks that have sessions, as JSON. */
+export declare function plan(document: string, wallMs: number): string
+
 /** Why content is no PNG file, judged by its beginning, or nothing. */
 export declare function pngFailure(beginning: Uint8Array): string | null
 

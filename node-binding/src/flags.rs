@@ -76,6 +76,15 @@ pub fn explain(notebook: String, attributes: String, wall_ms: f64) -> Result<Str
     })
 }
 
+/// What a flag document would do to the notebooks that have sessions, as JSON.
+#[napi(catch_unwind)]
+pub fn plan(document: String, wall_ms: f64) -> Result<String> {
+    with(|environment| {
+        let plan = environment.plan(now(wall_ms, 0.0), &document);
+        write(&plan.map_err(|error| refusal(error.code(), &format!("plan: {error}"), error.hint()))?)
+    })
+}
+
 /// The generation of the flags in force and the error of the document refused last, as JSON.
 #[napi(catch_unwind)]
 pub fn flags_status() -> Result<String> {

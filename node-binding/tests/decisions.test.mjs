@@ -148,6 +148,19 @@ test("a document given after a file takes the file's place", async (t) => {
   assert.equal(bridge.route("nb").route, "registry");
 });
 
+test("a plan names the notebooks that a document would move, and puts nothing in force", async (t) => {
+  route("legacy");
+  const notebook = await Notebook.open(t);
+  const runtime = await notebook.start();
+  const plan = bridge.plan(routes("registry"));
+  const move = plan.moves.find((move) => move.notebook === notebook.id);
+  assert.deepEqual([move.from, move.to], ["legacy", "registry"]);
+  assert.deepEqual(bridge.plan(JSON.stringify(routes("legacy"))).moves.filter((move) => move.notebook === notebook.id), []);
+  assert.equal(bridge.route(notebook.id).route, "legacy");
+  assert.throws(() => bridge.plan('{ "flags": 1 }'), (error) => error.code === "WRONG_TYPE" && error.help.length > 0);
+  await runtime.stop();
+});
+
 test("bridge.on refuses an event that does not exist", () => {
   assert.throws(() => bridge.on("nothing", () => {}), { code: "UNKNOWN_EVENT" });
 });

@@ -1,10 +1,11 @@
 //! The operator's command line: what a flag document would do, before it does it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bridge_core::{Ability, ROUTE_FLAG, decide};
+use bridge_core::{Ability, Known, ROUTE_FLAG, decide};
 use clap::{Parser, Subcommand};
 use flags::{Context, LiveFlags};
 
@@ -25,6 +26,16 @@ enum Command {
         /// The document, in flagd's format
         file: PathBuf,
     },
+    /// Say which notebooks a new document would move, before it is put in force
+    Plan {
+        /// The document in force
+        current: PathBuf,
+        /// The new document
+        next: PathBuf,
+        /// A JSON file: an object of notebook ids, each with an object of its attributes
+        #[arg(long, value_name = "FILE")]
+        notebooks: PathBuf,
+    },
     /// Say which route a notebook gets, and which rule decides
     Explain {
         /// The document, in flagd's format
@@ -41,6 +52,7 @@ enum Command {
 fn main() -> ExitCode {
     let answer = match Arguments::parse().command {
         Command::Check { file } => check(&file),
+        Command::Plan { current, next, notebooks } => plan(&current, &next, &notebooks),
         Command::Explain { file, notebook, attributes } => explain(&file, &notebook, attributes),
     };
     match answer {
@@ -64,6 +76,31 @@ fn check(file: &Path) -> Result<String, String> {
         if has_route { "" } else { "; there is no flag `runtime-route`, so every notebook stays on the old path" };
     let noun = if flags == 1 { "flag" } else { "flags" };
     Ok(format!("{}: {flags} {noun}{route}", file.display()))
+}
+
+fn plan(current: &Path, next: &Path, notebooks: &Path) -> Result<String, String> {
+    let known = known(notebooks)?;
+    let plan = bridge_core::plan(&load(current)?.load(), true, &load(next)?.load(), &known);
+    serde_json::to_string_pretty(&plan).map_err(|error| error.to_string())
+}
+
+fn known(file: &Path) -> Result<Vec<Known>, String> {
+    let bad = |reason: String| {
+        let hint = "write it as { \"notebook-1\": { \"team\": \"docs\" }, \"notebook-2\": {} }";
+        format!("{}: {reason}\n  hint: {hint}", file.display())
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| bad(format!("cannot be read: {error}")))?;
+    let notebooks: BTreeMap<String, BTreeMap<String, serde_json::Value>> =
+        serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    let known = |(id, attributes): (String, BTreeMap<String, serde_json::Value>)| Known {
+        context: attributes
+            .into_iter()
+            .fold(Context::new(id), |context, (name, value)| context.with(name, value))
+            .at(wall_ms()),
+        ability: Ability { is_built_in: true, has_live_query: true },
+        has_old_path: true,
+    };
+    Ok(notebooks.into_iter().map(known).collect())
 }
 
 fn explain(file: &Path, notebook: &str, attributes: Vec<(String, serde_json::Value)>) -> Result<String, String> {
@@ -117,6 +154,22 @@ mod tests {
         let text = check(&file).unwrap_err();
         assert!(text.contains("flags.json: ") && text.contains(":2:") | text.contains("line 2"), "{text}");
         assert!(text.contains("hint: "), "{text}");
+    }
+
+    #[test]
+    fn a_plan_names_who_moves_and_bad_notebooks_are_refused() {
+        let text = |route: &str| {
+            format!(
+                r#"{{ "flags": {{ "runtime-route": {{ "state": "ENABLED", "variants": {{ "v": "{route}" }},
+                "defaultVariant": "v", "targeting": {{}} }} }} }}"#
+            )
+        };
+        let ((_a, current), (_b, next)) = (document(&text("legacy")), document(&text("registry")));
+        let (_c, notebooks) = document(r#"{ "nb-1": { "team": "docs" }, "nb-2": {} }"#);
+        let answer = plan(&current, &next, &notebooks).unwrap();
+        assert!(answer.contains("\"notebook\": \"nb-1\"") && answer.contains("\"to\": \"registry\""), "{answer}");
+        let (_d, bad) = document("[1]");
+        assert!(plan(&current, &next, &bad).unwrap_err().contains("hint: "));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bridge_core::{Ability, Decision, ROUTE_FLAG, decide};
-use flags::{Context, Explanation, LiveFlags};
+use bridge_core::{Ability, Decision, Known, Plan, ROUTE_FLAG, decide};
+use flags::{Context, DocumentError, Explanation, LiveFlags};
 use legacy_compat::{BaseRuntime, Limits, RuntimeRegistry};
 use registry::{DEFAULT_MAX_CONCURRENT_AGENTS, IdSource, NotebookId, Now, Registry, RuntimeConfig, SessionId};
 
@@ -125,6 +125,22 @@ impl Environment {
     /// Which rule of the flag document decides for a notebook, and how; nothing where there is no document.
     pub fn explain(&self, now: Now, context: Context) -> Option<Explanation> {
         self.flags.load().set().map(|set| set.explain(ROUTE_FLAG, &context.at(now.wall_ms)))
+    }
+
+    /// What a flag document would do to the notebooks that have sessions here.
+    ///
+    /// # Errors
+    /// Those of the document.
+    pub fn plan(&self, now: Now, document: &str) -> Result<Plan, DocumentError> {
+        let next = LiveFlags::new();
+        next.apply(document, "plan")?;
+        let known: Vec<Known> = self
+            .notebooks
+            .values()
+            .flat_map(Notebook::known)
+            .map(|known| Known { context: known.context.at(now.wall_ms), ..known })
+            .collect();
+        Ok(bridge_core::plan(&self.flags.load(), self.flags.is_expected(), &next.load(), &known))
     }
 
     /// What an operator sees of every open notebook.

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bridge_core::{
-    Ability, Decision, Diagnostic, Gate, GateCounts, Ledger, Level, Mode, Pass, Path, Reason, Standing, Tally, Token,
-    Verdict, decide,
+    Ability, Decision, Diagnostic, Gate, GateCounts, Known, Ledger, Level, Mode, Pass, Path, Reason, Standing, Tally,
+    Token, Verdict, decide,
 };
 use flags::{Context, LiveFlags};
 use legacy_compat::{CallId, Hook};
@@ -112,6 +112,13 @@ impl Notebook {
             gate_counts: self.gate.counts(),
             executions: self.ledger.tally(),
         }
+    }
+
+    /// What a plan needs to know of the sessions that have been admitted here. The old path of html is always there.
+    pub fn known(&self) -> impl Iterator<Item = Known> {
+        self.seats.values().filter(|seat| seat.lease.is_some()).filter_map(|seat| seat.admitted.as_ref()).map(
+            |admission| Known { context: admission.context.clone(), ability: admission.ability, has_old_path: true },
+        )
     }
 
     /// Takes one input and gives the effects to perform, in order.

@@ -155,6 +155,25 @@ export interface RouteExplanation {
   explanation: Record<string, unknown>;
 }
 
+/** What a flag document would do. */
+export interface RoutePlan {
+  /** The notebooks that would change routes. */
+  moves: {
+    notebook: string;
+    from: Decision["route"];
+    to: Decision["route"];
+    reason: Decision["reason"];
+    /** When a running session would follow. */
+    boundary: NonNullable<Decision["boundary"]>;
+  }[];
+  /** How many would stay. */
+  stays: number;
+  /** Notebooks sent back by a document that moves more of them to the new path: put the variant that grows first. */
+  againstTheRamp: string[];
+  /** Notebooks that could not come back, because nothing serves them on the old path. */
+  withoutWayBack: string[];
+}
+
 /** The bridge of this environment. */
 export const bridge = {
   /** What an operator sees now. */
@@ -183,6 +202,17 @@ export const bridge = {
     configureFromEnvironment();
     const context = JSON.stringify({ ...attributesOf(notebookId), ...extra });
     return JSON.parse(addon().explain(notebookId, context, wallMs())) as RouteExplanation | null;
+  },
+
+  /** What a flag document would do to the notebooks that have sessions here, before it is put in force. */
+  plan(document: string | { readonly flags: object }): RoutePlan {
+    configureFromEnvironment();
+    const text = typeof document === "string" ? document : JSON.stringify(document);
+    try {
+      return JSON.parse(addon().plan(text, wallMs())) as RoutePlan;
+    } catch (error) {
+      throw refusal(error);
+    }
   },
 
   /** Listens; gives the function that ends it. */
