@@ -1,5 +1,5 @@
 import { addon, addonOrNull } from "./internal/addon";
-import { every } from "./internal/clock";
+import { Intervals } from "./internal/clock";
 import { attempt, awaited, call, callNow, done, performAll, settle } from "./internal/perform";
 import type { Answer, Outcome } from "./internal/protocol";
 import type {
@@ -43,7 +43,7 @@ export class RuntimeRegistry implements RuntimeRegistryInterface {
   /** Registered objects, and those whose state is still looked at. */
   readonly #objects = new Map<number, Runtime>();
   readonly #keys = new WeakMap<Runtime, number>();
-  readonly #intervals = new Map<number, () => void>();
+  readonly #intervals = new Intervals();
   readonly #starts = new Map<number, { notebookId: string; config: RuntimeConfiguration | undefined }>();
   readonly #eventCallbacks = new Set<(event: RuntimeEvent) => void>();
   readonly #stateCallbacks = new Set<(runtime: Runtime, state: RuntimeState) => void>();
@@ -233,11 +233,10 @@ export class RuntimeRegistry implements RuntimeRegistryInterface {
       case "continue":
         return done;
       case "setInterval":
-        this.#intervals.set(effect.timer, every(effect.everyMs, () => this.#step({ type: "timer", timer: effect.timer })));
+        this.#intervals.set(effect.timer, effect.everyMs, () => this.#step({ type: "timer", timer: effect.timer }));
         return null;
       case "clearInterval":
-        this.#intervals.get(effect.timer)?.();
-        this.#intervals.delete(effect.timer);
+        this.#intervals.clear(effect.timer);
         return null;
       case "settle":
         settle(effect.call, effect.outcome);

@@ -30,16 +30,27 @@ export function sleep(ms: number, callback: () => void): void {
   unref(replacement ? replacement.setTimeout(callback, ms) : setTimeout(callback, ms));
 }
 
-/** Calls back every so many milliseconds, until the returned function is called. The timer keeps no process alive. */
-export function every(ms: number, callback: () => void): () => void {
-  const clock = replacement;
-  if (clock) {
-    const timer = clock.setInterval(callback, ms);
-    return () => clock.clearInterval(timer);
+/** The intervals of one core, by the names it gives them. They keep no process alive. */
+export class Intervals {
+  readonly #clear = new Map<number, () => void>();
+
+  /** Calls back every so many milliseconds until the interval is cleared. */
+  set(name: number, ms: number, callback: () => void): void {
+    const clock = replacement;
+    if (clock) {
+      const timer = clock.setInterval(callback, ms);
+      this.#clear.set(name, () => clock.clearInterval(timer));
+    } else {
+      const timer = setInterval(callback, ms);
+      unref(timer);
+      this.#clear.set(name, () => clearInterval(timer));
+    }
   }
-  const timer = setInterval(callback, ms);
-  unref(timer);
-  return () => clearInterval(timer);
+
+  clear(name: number): void {
+    this.#clear.get(name)?.();
+    this.#clear.delete(name);
+  }
 }
 
 /** Node's timers are objects with `unref`; a browser's are numbers. */

@@ -2,7 +2,7 @@ import { commit, hasLiveQuery, notebookIdOf, read, type RawReply, watch } from "
 import type { LiveStore } from "../types";
 import { addon } from "./addon";
 import { attributesOf, noticeFlags, report } from "./bridge";
-import { every, monoMs, wallMs } from "./clock";
+import { Intervals, monoMs, wallMs } from "./clock";
 import { BridgeError } from "./errors";
 import { abandon, call, done, failure, performAll, settle } from "./perform";
 import type { Answer, Decision, Hook, Method, NotebookEffect, SessionIds } from "./protocol";
@@ -53,7 +53,7 @@ export class Notebook {
   readonly #id: string;
   /** Objects with a session are kept, as the old code's timers kept them. */
   readonly #seated = new Map<number, Seated>();
-  readonly #intervals = new Map<number, () => void>();
+  readonly #intervals = new Intervals();
   readonly #pending = new Set<number>();
   #unwatch: (() => void) | null = null;
   #admitted: { ids: SessionIds | null; decision: Decision } | null = null;
@@ -132,11 +132,10 @@ export class Notebook {
       case "fail":
         return answer(effect.ticket, { Err: effect.failure });
       case "setInterval":
-        this.#intervals.set(effect.timer, every(effect.everyMs, () => this.step({ type: "timer", timer: effect.timer })));
+        this.#intervals.set(effect.timer, effect.everyMs, () => this.step({ type: "timer", timer: effect.timer }));
         return null;
       case "clearInterval":
-        this.#intervals.get(effect.timer)?.();
-        this.#intervals.delete(effect.timer);
+        this.#intervals.clear(effect.timer);
         return null;
       case "settle":
         settle(effect.call, effect.outcome);

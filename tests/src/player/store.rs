@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use bridge_host::step::{Effect, Input, Notebook, RuntimeKey};
+use bridge_host::store::answer;
 use flags::LiveFlags;
 use legacy_compat::BaseInput;
-use registry::{
-    Answer, Event, Failure, IdSource, NotebookId, NotebookState, Now, Query, QueueEntry, QueueRow, Reply, Ticket,
-};
+use registry::{Answer, Event, Failure, IdSource, NotebookId, NotebookState, Now, Reply, Ticket};
 use serde_json::{Map, Value, json};
 
 use super::clock::Due;
@@ -88,45 +87,6 @@ impl Store {
         fault.times -= 1;
         Some(thrown(fault.message.clone(), !fault.non_error))
     }
-
-    fn answer(&self, query: &Query) -> Reply {
-        match query {
-            Query::ActiveSessions => {
-                Reply::Sessions(self.state.active_sessions().map(|row| row.session_id.clone()).collect())
-            }
-            Query::PendingById => Reply::Entries(by_id(self.state.pending_in_order())),
-            Query::AssignedTo(session) => Reply::Entries(by_id(self.state.assigned_to(session))),
-            Query::OpenEntries => Reply::Entries(self.state.queue().filter(|row| is_open(row)).map(entry).collect()),
-            Query::Entries(ids) => {
-                Reply::Entries(self.state.queue().filter(|row| ids.contains(&row.id)).map(entry).collect())
-            }
-            Query::CellSources(ids) => {
-                let cells = ids.iter().filter_map(|id| self.state.cell(id));
-                Reply::Sources(cells.map(|cell| (cell.id.clone(), cell.source.clone())).collect())
-            }
-        }
-    }
-}
-
-fn entry(row: &QueueRow) -> QueueEntry {
-    QueueEntry {
-        id: row.id.clone(),
-        cell_id: row.cell_id.clone(),
-        execution_count: row.execution_count,
-        status: row.status,
-        assigned_runtime_session: row.assigned_runtime_session.clone(),
-    }
-}
-
-fn by_id<'a>(rows: impl Iterator<Item = &'a QueueRow>) -> Vec<QueueEntry> {
-    let mut entries: Vec<_> = rows.map(entry).collect();
-    entries.sort_by(|a, b| a.id.cmp(&b.id));
-    entries
-}
-
-fn is_open(row: &QueueRow) -> bool {
-    use registry::QueueStatus::{Assigned, Executing, Pending};
-    matches!(row.status, Pending | Assigned | Executing)
 }
 
 fn named(name: &str, args: Value) -> Named {
@@ -301,7 +261,7 @@ impl Player {
                 self.answer(ask(ticket), answer);
             }
             Effect::Query { ticket, query } => {
-                let reply = self.stores[store].answer(&query);
+                let reply = answer(&self.stores[store].state, &query);
                 self.answer(ask(ticket), Ok(reply));
             }
             Effect::Hook { ticket, runtime, hook } => self.perform_hook(index(runtime), ask(ticket), hook),
