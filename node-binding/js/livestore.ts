@@ -20,8 +20,10 @@ export interface LiveStoreModule {
 /** The same, as the adapter calls it: LiveStore types these by schemas that the adapter does not know. */
 interface UntypedModule {
   queryDb: (query: object, options: object) => unknown;
-  Schema: { Any: unknown; Array(item: unknown): unknown; validateEither(schema: unknown): (value: unknown) => Either };
+  Schema: { Any: unknown; Array(item: unknown): unknown; validateEither(schema: unknown): Validator };
 }
+
+type Validator = (value: unknown) => Either;
 
 type Either = { _tag: "Right" } | { _tag: "Left"; left: Error };
 
@@ -185,11 +187,22 @@ function validate(store: LiveStore, event: { name: string; args: unknown }): voi
   const livestore = modules.get(store);
   if (!definitions || !livestore) return;
   const definition = definitions.get(event.name);
-  const verdict = definition && livestore.Schema.validateEither(definition.schema)(event.args);
+  const verdict = definition && validatorOf(livestore, definition)(event.args);
   if (!verdict || verdict._tag === "Left") {
     const reason = verdict ? messageOf(verdict.left) : "the host's schema has no such event";
     throw new BridgeError("INVALID_EVENT", `${event.name}: ${reason}`, "use the schema whose events runtime-bridge documents");
   }
+}
+
+const validators = new WeakMap<object, Validator>();
+
+/** Making a validator costs a thousand times what using it does. */
+function validatorOf(livestore: UntypedModule, definition: { schema: unknown }): Validator {
+  const known = validators.get(definition);
+  if (known) return known;
+  const validator = livestore.Schema.validateEither(definition.schema);
+  validators.set(definition, validator);
+  return validator;
 }
 
 /** 0.4 says so itself; 0.3.1 only shows its closed scope. */
