@@ -1,7 +1,7 @@
 // `npm test`: every gate, cheapest first. It writes only inside the repository and stops at the first stage that fails.
 // A stage whose tool is missing and cannot be installed here is `not run`, which is never green: the exit status is 1.
 
-import { readFileSync, readdirSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { buildAddon, buildHost, buildPackage, installBinding, installHost, installNodeVersions } from "./setup.mjs";
@@ -33,6 +33,9 @@ const stages = [
 ];
 
 requireTools();
+// Temporary files of every stage stay inside the repository too.
+process.env["TMPDIR"] = join(root, "target/tmp");
+mkdirSync(process.env["TMPDIR"], { recursive: true });
 const wanted = process.argv.slice(2);
 const counts = { passed: 0, failed: 0, notRun: 0 };
 for (const [name, work] of stages) {
