@@ -3,6 +3,7 @@
 //! The rules are total: an event about a row that is gone changes what it can and never fails. The recordings of real
 //! stores in `tests/traces` are the oracle for all of them. Tables are read in insertion order, as SQLite reads them.
 
+mod answer;
 mod cell;
 mod execution;
 mod output;

@@ -56,7 +56,8 @@ pub enum Input {
 }
 
 /// Under which ids and with which capabilities a session runs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SessionIdentity {
     /// `registry-<nanoid>` for an agent of ours.
     pub runtime_id: RuntimeId,

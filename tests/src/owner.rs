@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bridge_core::{Ability, Decision};
 use bridge_host::step::{Effect, Input, Method, Notebook, RuntimeKey, SessionIds};
-use bridge_host::store;
 use flags::LiveFlags;
 use legacy_compat::{CallId, Hook};
 use registry::{
@@ -172,7 +171,7 @@ impl MemoryOwner {
                 None
             }
             Effect::Commit { ticket, events, .. } => Some((ticket, self.commit_all(events))),
-            Effect::Query { ticket, query } => Some((ticket, Ok(store::answer(&self.state, &query)))),
+            Effect::Query { ticket, query } => Some((ticket, Ok(self.state.answer(&query)))),
             Effect::Hook { ticket, hook, .. } => self.hook(ticket, hook),
             Effect::Continue { ticket } => Some((ticket, Ok(Reply::Done))),
             Effect::Fail { ticket, failure } => Some((ticket, Err(failure))),

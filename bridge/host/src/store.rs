@@ -6,7 +6,6 @@
 //!
 //! Host stores of the LiveStore kind are not among these: their owner is the JavaScript thread.
 
-mod answer;
 mod error;
 pub mod memory;
 mod record;
@@ -15,7 +14,6 @@ pub mod sqlite;
 
 use registry::{Event, NotebookState, Query, Reply, Timestamp};
 
-pub use answer::answer;
 pub use error::StoreError;
 
 /// A place in the log of one notebook. The first event has [`Seq::FIRST`], and no number is ever left out.
@@ -87,6 +85,6 @@ pub trait Store {
 
     /// Answers what a core asks, from the tables.
     fn answer(&self, query: &Query) -> Reply {
-        answer(self.state(), query)
+        self.state().answer(query)
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bridge_host::step::{Effect, Input, Notebook, RuntimeKey};
-use bridge_host::store::answer;
 use flags::LiveFlags;
 use legacy_compat::BaseInput;
 use registry::{Answer, Event, Failure, IdSource, NotebookId, NotebookState, Now, Reply, Ticket};
@@ -261,7 +260,7 @@ impl Player {
                 self.answer(ask(ticket), answer);
             }
             Effect::Query { ticket, query } => {
-                let reply = answer(&self.stores[store].state, &query);
+                let reply = self.stores[store].state.answer(&query);
                 self.answer(ask(ticket), Ok(reply));
             }
             Effect::Hook { ticket, runtime, hook } => self.perform_hook(index(runtime), ask(ticket), hook),

@@ -1,0 +1,49 @@
+//! The reads of a core, answered from the tables.
+
+use super::{NotebookState, QueueRow};
+use crate::event::QueueStatus;
+use crate::protocol::{Query, QueueEntry, Reply};
+
+impl NotebookState {
+    /// Answers what a core asks.
+    #[must_use]
+    pub fn answer(&self, query: &Query) -> Reply {
+        match query {
+            Query::ActiveSessions => {
+                Reply::Sessions(self.active_sessions().map(|row| row.session_id.clone()).collect())
+            }
+            Query::PendingById => by_id(self.pending_in_order()),
+            Query::AssignedTo(session) => by_id(self.assigned_to(session)),
+            Query::OpenEntries => in_order(self.queue().filter(|row| is_open(row))),
+            Query::Entries(ids) => in_order(self.queue().filter(|row| ids.contains(&row.id))),
+            Query::CellSources(cells) => {
+                let source = |id| self.cell(id).map(|cell| (cell.id.clone(), cell.source.clone()));
+                Reply::Sources(cells.iter().filter_map(source).collect())
+            }
+        }
+    }
+}
+
+fn is_open(row: &QueueRow) -> bool {
+    matches!(row.status, QueueStatus::Pending | QueueStatus::Assigned | QueueStatus::Executing)
+}
+
+fn in_order<'a>(rows: impl Iterator<Item = &'a QueueRow>) -> Reply {
+    Reply::Entries(rows.map(entry).collect())
+}
+
+fn by_id<'a>(rows: impl Iterator<Item = &'a QueueRow>) -> Reply {
+    let mut entries: Vec<_> = rows.map(entry).collect();
+    entries.sort_by(|a, b| a.id.cmp(&b.id));
+    Reply::Entries(entries)
+}
+
+fn entry(row: &QueueRow) -> QueueEntry {
+    QueueEntry {
+        id: row.id.clone(),
+        cell_id: row.cell_id.clone(),
+        execution_count: row.execution_count,
+        status: row.status,
+        assigned_runtime_session: row.assigned_runtime_session.clone(),
+    }
+}
