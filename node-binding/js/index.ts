@@ -19,6 +19,6 @@ export type {
   RoutePlan,
 } from "./internal/bridge";
 export { BridgeError } from "./internal/errors";
-export type { Decision, Diagnostic } from "./internal/protocol";
+export type { Comparison, Decision, Diagnostic, Difference, Verdict } from "./internal/protocol";
 export { RuntimeConfig } from "./runtime-config";
 export type { RuntimeAgentOptions } from "./runtime-config";

@@ -4,7 +4,9 @@
  * @module
  */
 
+import { addon } from "./internal/addon";
 import { type Clock, replaceClock } from "./internal/clock";
+import { BridgeError } from "./internal/errors";
 
 export type { Clock } from "./internal/clock";
 
@@ -12,4 +14,22 @@ export type { Clock } from "./internal/clock";
 export function useClock(clock: Clock): () => void {
   replaceClock(clock);
   return () => replaceClock(null);
+}
+
+/**
+ * Spoils what the candidate does on the routes `shadow` and `live`, to see that the comparison notices: every comparison of
+ * this environment is run with this fault until it is called with `null`. What serves is never touched.
+ */
+export function seedCandidateFault(name: string | null): void {
+  if (addon().seedCandidateFault(name)) return;
+  throw new BridgeError(
+    "UNKNOWN_FAULT",
+    `seedCandidateFault: no fault is called \`${name}\``,
+    `the faults are: ${candidateFaults().join(", ")}`,
+  );
+}
+
+/** The names of the faults that {@link seedCandidateFault} knows. */
+export function candidateFaults(): string[] {
+  return addon().candidateFaults();
 }

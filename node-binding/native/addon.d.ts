@@ -19,6 +19,9 @@ export declare function availableRuntimeTypes(): string
 /** What is said of base64 that holds no PNG file, given the reason. */
 export declare function base64Failure(reason: string): string
 
+/** The names of the faults that a candidate can be seeded with. */
+export declare function candidateFaults(): Array<string>
+
 /** `canStartRuntime()`. */
 export declare function canStartRuntime(registry: number, facts: string): boolean
 
@@ -88,6 +91,12 @@ export declare function normaliseMediaBundle(bundle: string): string
 /** What an operator sees of every open notebook, as JSON. */
 export declare function notebooksStatus(): string
 
+/**
+ * Opens the lane on which shadows run. `on_done` is called whenever a comparison is done: any step of its notebook then gives
+ * its outcome. It keeps no process alive.
+ */
+export declare function openLane(onDone: () => void): void
+
 /** Opens a notebook; `id` is the key of its flags. */
 export declare function openNotebook(id: string): number
 
@@ -123,6 +132,9 @@ export declare function route(notebook: string, attributes: string, wallMs: numb
 
 /** A runtime type as JSON, `null` where there is none of that name. */
 export declare function runtimeType(name: string): string
+
+/** Spoils the candidates of comparisons by this fault, or by none. Gives false for a fault that does not exist. */
+export declare function seedCandidateFault(name?: string | undefined | null): boolean
 
 /** Steps a notebook: `{ type, … }` in, a list of effects out. */
 export declare function stepNotebook(notebook: number, wallMs: number, monoMs: number, input: string): string

@@ -7,6 +7,7 @@
 
 pub mod agents;
 pub mod artifacts;
+pub mod comparisons;
 pub mod config;
 mod convert;
 mod environment;

@@ -93,8 +93,8 @@ pub fn open_notebook(id: String) -> Result<u32> {
 pub fn step_notebook(notebook: u32, wall_ms: f64, mono_ms: f64, input: String) -> Result<String> {
     let input: Input = read("notebook input", &input)?;
     with(|environment| {
-        let notebook = environment.notebook(NotebookKey(notebook)).ok_or_else(|| gone("notebook", notebook))?;
-        write(&notebook.step(now(wall_ms, mono_ms), input))
+        let effects = environment.step_notebook(NotebookKey(notebook), now(wall_ms, mono_ms), input);
+        write(&effects.ok_or_else(|| gone("notebook", notebook))?)
     })
 }
 

@@ -47,7 +47,7 @@ test("a handle that nobody holds any more gives an error", () => {
     validateStarted: () => addon.validateStarted(gone),
     isActiveAndReady: () => addon.isActiveAndReady(gone),
     validateNotebookId: () => addon.validateNotebookId(gone),
-    stepNotebook: () => addon.stepNotebook(notebook, 0, 0, '{"type":"flagsChanged"}'),
+    stepNotebook: () => addon.stepNotebook(notebook, 0, 0, '{"type":"wake"}'),
   };
   for (const [call, make] of Object.entries(calls)) {
     assert.throws(make, (error) => error instanceof Error && /no \w+ has the handle/.test(error.message), call);

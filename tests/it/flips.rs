@@ -3,23 +3,11 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use registry::{
-    CellCreated, CellId, CellSourceChanged, CellType, Event, ExecutionCancelled, ExecutionRequested, ExecutionStatus,
-    QueueId, QueueStatus, UserId,
-};
-use tests::owner::MemoryOwner;
-
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    Request(u8),
-    Flip(&'static str),
-    Cancel,
-    Advance(u64),
-    Restart,
-}
+use registry::{Event, ExecutionStatus, QueueId, QueueStatus};
+use tests::host::{BAD_CELL, GOOD_CELL, Host, Step, document};
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let routes = prop_oneof![Just("legacy"), Just("registry")];
+    let routes = prop_oneof![Just("legacy"), Just("shadow"), Just("live"), Just("registry")];
     let step = prop_oneof![
         4 => (1..5u8).prop_map(Step::Request),
         3 => routes.prop_map(Step::Flip),
@@ -28,95 +16,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Restart),
     ];
     prop::collection::vec(step, 1..40)
-}
-
-fn document(route: &str) -> String {
-    format!(
-        r#"{{ "flags": {{ "runtime-route": {{ "state": "ENABLED", "variants": {{ "v": "{route}" }}, "defaultVariant": "v",
-        "targeting": {{}}, "metadata": {{ "boundary": "drain" }} }} }} }}"#
-    )
-}
-
-/// Runs.
-const GOOD_CELL: &str = "good";
-/// Runs, but the store of some tests refuses its output.
-const BAD_CELL: &str = "bad";
-
-fn cell_events(cell: &str) -> [Event; 2] {
-    let (id, user) = (CellId::from(cell), UserId::from("user"));
-    let created = CellCreated {
-        id: id.clone(),
-        fractional_index: "a0".into(),
-        cell_type: CellType::Code,
-        created_by: user.clone(),
-    };
-    let source = CellSourceChanged { id, source: "<b>x</b>".into(), modified_by: user };
-    [Event::CellCreated(created), Event::CellSourceChanged(source)]
-}
-
-struct Host {
-    owner: MemoryOwner,
-    requested: Vec<QueueId>,
-    cancelled: Vec<QueueId>,
-}
-
-impl Host {
-    fn new() -> Self {
-        let mut owner = MemoryOwner::new();
-        owner.flags.apply(&document("legacy"), "test").unwrap();
-        for cell in [GOOD_CELL, BAD_CELL] {
-            owner.commit(cell_events(cell));
-        }
-        owner.start();
-        Self { owner, requested: Vec::new(), cancelled: Vec::new() }
-    }
-
-    fn perform(&mut self, step: Step) {
-        match step {
-            Step::Request(count) => (0..count).for_each(|_| self.request(GOOD_CELL)),
-            Step::Flip(route) => {
-                self.owner.flags.apply(&document(route), "test").unwrap();
-                self.owner.flags_changed();
-            }
-            Step::Cancel => self.cancel(),
-            Step::Advance(ms) => self.owner.advance(ms),
-            Step::Restart => {
-                self.owner.stop();
-                self.owner.advance(1);
-                self.owner.start();
-            }
-        }
-    }
-
-    fn request(&mut self, cell: &str) {
-        let id = QueueId::from(format!("q{:04}", self.requested.len()));
-        self.requested.push(id.clone());
-        self.owner.commit([Event::ExecutionRequested(ExecutionRequested {
-            queue_id: id,
-            cell_id: CellId::from(cell),
-            execution_count: 1,
-            requested_by: UserId::from("user"),
-            actor_id: None,
-        })]);
-    }
-
-    /// Cancels the newest entry that nobody has claimed.
-    fn cancel(&mut self) {
-        let Some(id) = self.owner.state.pending_in_order().last().map(|row| row.id.clone()) else { return };
-        self.cancelled.push(id.clone());
-        self.owner.commit([Event::ExecutionCancelled(ExecutionCancelled {
-            queue_id: id,
-            cell_id: CellId::from(GOOD_CELL),
-            cancelled_by: UserId::from("user"),
-            actor_id: None,
-            reason: "user".into(),
-        })]);
-    }
-
-    /// Gives the slowest path time for everything that is queued.
-    fn finish(&mut self) {
-        self.owner.advance(60 * (self.requested.len() as u64 + 2));
-    }
 }
 
 /// What must always hold: each request ends once, is entered at most once and only under the session that holds the lease, a

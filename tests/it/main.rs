@@ -7,5 +7,6 @@ mod flips;
 mod materialiser;
 mod quirks;
 mod replay;
+mod shadow;
 mod stores;
 mod traces;

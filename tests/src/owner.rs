@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bridge_core::{Ability, Decision};
+use bridge_core::{Ability, Comparison, Decision, Fault, Observation, judge};
 use bridge_host::step::{Effect, Input, Method, Notebook, RuntimeKey, SessionIds};
 use flags::LiveFlags;
 use legacy_compat::{CallId, Hook};
@@ -30,9 +30,15 @@ pub struct MemoryOwner {
     pub decision: Option<Decision>,
     /// Says of an event whether the store refuses the commit that holds it.
     pub refuses: fn(&Event) -> bool,
+    /// Spoils the candidates of comparisons.
+    pub fault: Option<Fault>,
+    /// What was compared, and what came of it.
+    pub compared: Vec<(Observation, Comparison)>,
     /// How calls ended.
     pub settled: Vec<Result<(), Failure>>,
     now: Now,
+    /// The status of the runtime object: an error ends the old path's claiming until the next start.
+    is_ready: bool,
     is_watching: bool,
     has_news: bool,
     timers: Vec<(TimerId, u64, u64)>,
@@ -54,8 +60,11 @@ impl MemoryOwner {
             adopted: Vec::new(),
             decision: None,
             refuses: |_| false,
+            fault: None,
+            compared: Vec::new(),
             settled: Vec::new(),
             now: Now { wall_ms: 1_700_000_000_000, mono_ms: 0 },
+            is_ready: false,
             is_watching: false,
             has_news: false,
             timers: Vec::new(),
@@ -79,6 +88,7 @@ impl MemoryOwner {
             session_id: SessionId::from(format!("html-runtime-x-{}", self.now.wall_ms)),
         });
         let capabilities = Capabilities { can_execute_code: true, ..Capabilities::default() };
+        self.is_ready = true;
         self.call(Method::Start { ids, capabilities });
         self.settle();
     }
@@ -99,7 +109,7 @@ impl MemoryOwner {
 
     /// Tells the notebook that its flags may have changed.
     pub fn flags_changed(&mut self) {
-        self.step(Input::FlagsChanged);
+        self.step(Input::Wake);
         self.settle();
     }
 
@@ -197,15 +207,26 @@ impl MemoryOwner {
             }
             Effect::Adopt { ids, .. } => {
                 self.adopted.push(ids);
+                self.is_ready = true;
                 None
             }
-            Effect::Diagnostic { .. } => None,
+            Effect::Compare { observation } => {
+                let comparison = judge(&observation, self.fault);
+                self.compared.push((*observation, comparison.clone()));
+                self.microtasks.push_back(Input::Compared(Ok(comparison)));
+                None
+            }
+            Effect::Compared { .. } | Effect::Diagnostic { .. } => None,
         }
     }
 
     fn hook(&mut self, ticket: Ticket, hook: Hook) -> Option<(Ticket, Answer)> {
         match hook {
-            Hook::IsActiveAndReady => Some((ticket, Ok(Reply::Flag(true)))),
+            Hook::IsActiveAndReady => Some((ticket, Ok(Reply::Flag(self.is_ready)))),
+            Hook::SetReady | Hook::SetBusy | Hook::SetError { .. } => {
+                self.is_ready = hook == Hook::SetReady;
+                Some((ticket, Ok(Reply::Done)))
+            }
             Hook::ExecuteCode { cell_id, code } => {
                 self.awaited.push((CallId(self.next_call + 1), ticket));
                 self.call(Method::ExecuteCode { cell_id, code });

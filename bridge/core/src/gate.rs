@@ -30,7 +30,7 @@ pub enum Refusal {
 
 /// What the gate says of one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Ruling {
     /// Commit it.
     Pass,
     /// Drop it and tell the committer that it succeeded: a throw would wedge the old code for good.
@@ -86,25 +86,25 @@ impl Gate {
     }
 
     /// Judges one event and books what it does to its entry.
-    pub fn judge(&mut self, ledger: &mut Ledger, pass: Pass, event: &Event) -> Verdict {
+    pub fn judge(&mut self, ledger: &mut Ledger, pass: Pass, event: &Event) -> Ruling {
         let refusal = Self::refusal(ledger, pass, event);
         match (self.mode, refusal) {
             (_, None) => {
                 self.counts.passed += 1;
-                Verdict::Pass
+                Ruling::Pass
             }
             (Mode::Observe, Some(_)) => {
                 self.counts.passed += 1;
                 self.counts.observed += 1;
                 Self::book_unchecked(ledger, pass, event);
-                Verdict::Pass
+                Ruling::Pass
             }
             (Mode::Enforce, Some(refusal)) => {
                 match refusal {
                     Refusal::StaleToken => self.counts.dropped_stale += 1,
                     Refusal::NotPending | Refusal::NotHeld => self.counts.dropped_entry += 1,
                 }
-                Verdict::Drop(refusal)
+                Ruling::Drop(refusal)
             }
         }
     }

@@ -21,7 +21,7 @@ pub enum Route {
 }
 
 /// A path that can serve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Path {
     /// The old code, or legacy-compat in its place.
@@ -31,6 +31,11 @@ pub enum Path {
 }
 
 impl Route {
+    /// Whether the path that does not serve is run on the same facts and compared.
+    pub fn compares(self) -> bool {
+        matches!(self, Self::Shadow | Self::Live)
+    }
+
     /// The path that serves on this route.
     pub fn serving(self) -> Path {
         match self {
@@ -105,10 +110,8 @@ pub enum Doubt {
     Evaluation,
     /// The variant's value is not the name of a route.
     NotARoute,
-    /// The store gives no live query, which the new path needs.
+    /// The store gives no live query, which every other route needs.
     NoLiveQuery,
-    /// The route needs the comparison of both paths, which this build does not have.
-    NoComparison,
 }
 
 impl Doubt {
@@ -126,7 +129,6 @@ impl Doubt {
             Self::NoLiveQuery => {
                 "call attach(store, { queryDb, Schema }) of runtime-bridge/livestore before the runtime starts"
             }
-            Self::NoComparison => "use \"legacy\" or \"registry\"; shadow and live need the comparison of both paths",
         }
     }
 }
@@ -230,9 +232,9 @@ fn resolved(undecided: Decision, resolution: &Resolution<'_>, ability: Ability) 
         return decision.to_legacy(Reason::Doubt(Doubt::NotARoute));
     };
     match route {
-        Route::Shadow | Route::Live => decision.to_legacy(Reason::Doubt(Doubt::NoComparison)),
-        Route::Registry if !ability.has_live_query => decision.to_legacy(Reason::Doubt(Doubt::NoLiveQuery)),
-        Route::Legacy | Route::Registry => Decision { route, reason, ..decision },
+        Route::Legacy => Decision { route, reason, ..decision },
+        _ if !ability.has_live_query => decision.to_legacy(Reason::Doubt(Doubt::NoLiveQuery)),
+        _ => Decision { route, reason, ..decision },
     }
 }
 

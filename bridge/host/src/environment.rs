@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bridge_core::{Ability, Decision, Known, Plan, ROUTE_FLAG, decide};
+use bridge_core::{Ability, Decision, Fault, Known, Observation, Plan, ROUTE_FLAG, decide};
 use flags::{Context, DocumentError, Explanation, LiveFlags};
 use legacy_compat::{BaseRuntime, Limits, RuntimeRegistry};
 use registry::{DEFAULT_MAX_CONCURRENT_AGENTS, IdSource, NotebookId, Now, Registry, RuntimeConfig, SessionId};
 
-use crate::step::{Notebook, RuntimeKey, Status};
+use crate::lane::Lane;
+use crate::step::{Effect, Input, Notebook, RuntimeKey, Shed, Status};
 
 /// Names an open notebook within its environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +22,8 @@ pub struct Environment {
     runtimes: BTreeMap<RuntimeKey, BaseRuntime>,
     registries: BTreeMap<u32, RuntimeRegistry>,
     agents: Registry,
+    lane: Option<Lane>,
+    candidate_fault: Option<Fault>,
     last_key: u32,
     ids: IdSource,
 }
@@ -34,6 +37,8 @@ impl Environment {
             runtimes: BTreeMap::new(),
             registries: BTreeMap::new(),
             agents: Registry::new(DEFAULT_MAX_CONCURRENT_AGENTS),
+            lane: None,
+            candidate_fault: None,
             last_key: 0,
             ids: IdSource::new(seed),
         }
@@ -96,9 +101,36 @@ impl Environment {
         key
     }
 
-    /// An open notebook.
-    pub fn notebook(&mut self, key: NotebookKey) -> Option<&mut Notebook> {
-        self.notebooks.get_mut(&key)
+    /// Compares from now on what routes ask to be compared; without a lane all of it is shed.
+    pub fn open_lane(&mut self, lane: Lane) {
+        self.lane = Some(lane);
+    }
+
+    /// Spoils the candidates of comparisons, to test that it is noticed; nothing that serves is touched.
+    pub fn seed_candidate_fault(&mut self, fault: Option<Fault>) {
+        self.candidate_fault = fault;
+    }
+
+    /// Steps a notebook: first what the lane has done for it, then the input. Comparisons go to the lane; all other effects are
+    /// the owner's to perform. Nothing where no notebook has this key.
+    pub fn step_notebook(&mut self, key: NotebookKey, now: Now, input: Input) -> Option<Vec<Effect>> {
+        let notebook = self.notebooks.get_mut(&key)?;
+        let mut asked = Vec::new();
+        for comparison in self.lane.iter().flat_map(|lane| lane.take_done(key)) {
+            asked.extend(notebook.step(now, Input::Compared(Ok(comparison))));
+        }
+        asked.extend(notebook.step(now, input));
+        let mut effects = Vec::with_capacity(asked.len());
+        for effect in asked {
+            let Effect::Compare { observation } = effect else {
+                effects.push(effect);
+                continue;
+            };
+            if let Some(shed) = submit(self.lane.as_ref(), key, *observation, self.candidate_fault) {
+                effects.extend(notebook.step(now, Input::Compared(Err(shed))));
+            }
+        }
+        Some(effects)
     }
 
     /// Closes a notebook.
@@ -152,4 +184,10 @@ impl Environment {
         self.last_key += 1;
         self.last_key
     }
+}
+
+fn submit(lane: Option<&Lane>, key: NotebookKey, observation: Observation, fault: Option<Fault>) -> Option<Shed> {
+    let executions = observation.executions.len() as u64;
+    let is_taken = lane.is_some_and(|lane| lane.submit(key, observation, fault));
+    (!is_taken).then_some(Shed { executions })
 }

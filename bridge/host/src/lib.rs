@@ -2,6 +2,7 @@
 //! crates below; this one drives them.
 
 pub mod environment;
+pub mod lane;
 pub mod source;
 pub mod sql;
 pub mod step;

@@ -8,20 +8,23 @@ mod flip;
 mod paths;
 mod protocol;
 mod seat;
+mod shadowing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bridge_core::{
-    Ability, Decision, Diagnostic, Gate, GateCounts, Known, Ledger, Level, Mode, Pass, Path, Reason, Standing, Tally,
-    Token, Verdict, decide,
+    Ability, ComparisonTally, Decision, Diagnostic, Gate, GateCounts, Known, Ledger, Level, Mode, Pass, Path, Reason,
+    Ruling, Standing, Tally, Token, decide,
 };
 use flags::{Context, LiveFlags};
 use legacy_compat::{CallId, Hook};
-use registry::{Answer, Event, IdSource, NotebookId, Now, QueueId, Reply, RuntimeType, SessionId, Ticket, TimerId};
+use registry::{
+    Answer, CellId, Event, IdSource, NotebookId, Now, QueueId, Reply, RuntimeType, SessionId, Ticket, TimerId,
+};
 use serde::Serialize;
 
-pub use protocol::{Effect, Input, Method, RuntimeKey, SessionIds};
+pub use protocol::{Effect, Input, Method, RuntimeKey, SessionIds, Shed};
 use seat::Seat;
 
 /// A notebook as its owner steps it: the seats of its runtimes, the ledger of its executions, the gate on its commits.
@@ -35,6 +38,9 @@ pub struct Notebook {
     seats: BTreeMap<RuntimeKey, Seat>,
     asked: BTreeMap<Ticket, Asked>,
     next_ticket: u32,
+    comparisons: ComparisonTally,
+    /// Observations handed out and not compared yet.
+    comparing: u64,
     timers: BTreeMap<TimerId, (RuntimeKey, TimerId)>,
     next_timer: u32,
     is_watching: bool,
@@ -48,6 +54,15 @@ struct Asked {
     by: Asker,
     /// The ledger's rows as they were before this commit, put back should it fail.
     undo: Vec<(QueueId, Standing)>,
+    /// The events of this commit, where a shadow follows.
+    observed: Vec<Event>,
+}
+
+impl Asked {
+    /// A question that changes nothing.
+    fn question(by: Asker) -> Self {
+        Self { by, undo: Vec::new(), observed: Vec::new() }
+    }
 }
 
 /// Who waits for an answer.
@@ -59,6 +74,18 @@ enum Asker {
     Flip(RuntimeKey),
     /// `executeCode` on the registry path.
     Code(CallId),
+    /// The shadow, for the sources of these cells.
+    Shadow(RuntimeKey, Vec<CellId>),
+}
+
+impl Asker {
+    /// The runtime object whose session asks.
+    fn session_of(&self) -> Option<RuntimeKey> {
+        match self {
+            Self::Legacy(runtime, _) | Self::Agent(runtime, _) => Some(*runtime),
+            Self::Flip(_) | Self::Code(_) | Self::Shadow(..) => None,
+        }
+    }
 }
 
 /// What an operator sees of a notebook.
@@ -75,6 +102,10 @@ pub struct Status {
     pub gate_counts: GateCounts,
     /// The executions by standing.
     pub executions: Tally,
+    /// What the comparisons have come to.
+    pub comparisons: ComparisonTally,
+    /// Observations that are being compared.
+    pub comparing: u64,
 }
 
 impl Notebook {
@@ -90,6 +121,8 @@ impl Notebook {
             seats: BTreeMap::new(),
             asked: BTreeMap::new(),
             next_ticket: 0,
+            comparisons: ComparisonTally::default(),
+            comparing: 0,
             timers: BTreeMap::new(),
             next_timer: 0,
             is_watching: false,
@@ -111,6 +144,8 @@ impl Notebook {
             gate: self.gate.mode(),
             gate_counts: self.gate.counts(),
             executions: self.ledger.tally(),
+            comparisons: self.comparisons.clone(),
+            comparing: self.comparing,
         }
     }
 
@@ -131,10 +166,12 @@ impl Notebook {
             Input::ActiveSessions { sessions } => self.on_active_sessions(now, &sessions),
             Input::Answer { ticket, answer } => self.on_answer(now, ticket, answer),
             Input::Timer { timer } => self.on_timer(now, timer),
-            Input::FlagsChanged => {}
+            Input::Wake => {}
+            Input::Compared(outcome) => self.on_compared(outcome),
             Input::Forget { runtime } => self.on_forget(now, runtime),
         }
         self.flip_what_is_due(now);
+        self.shadow_as_needed();
         self.watch_as_needed();
         std::mem::take(&mut self.effects)
     }
@@ -175,6 +212,7 @@ impl Notebook {
 
     fn on_queued(&mut self, now: Now, entries: &[registry::QueueEntry]) {
         self.observe(entries);
+        self.show_to_shadows(entries);
         for runtime in self.seats_on(Path::Registry) {
             self.step_agent(now, runtime, registry::Input::Queued(entries.to_vec()));
         }
@@ -188,8 +226,12 @@ impl Notebook {
 
     fn on_answer(&mut self, now: Now, ticket: Ticket, answer: Answer) {
         let Some(asked) = self.asked.remove(&ticket) else { return };
+        self.follow(now, &asked, &answer);
         match &answer {
-            Ok(Reply::Entries(entries)) => self.observe(entries),
+            Ok(Reply::Entries(entries)) => {
+                self.observe(entries);
+                self.show_to_shadows(entries);
+            }
             Ok(_) => {}
             Err(_) => asked.undo.into_iter().for_each(|(id, standing)| self.ledger.restore(&id, standing)),
         }
@@ -200,6 +242,7 @@ impl Notebook {
             Asker::Agent(runtime, ticket) => self.step_agent(now, runtime, registry::Input::Answer(ticket, answer)),
             Asker::Flip(runtime) => self.flip_announced(now, runtime, answer),
             Asker::Code(call) => self.effects.push(Effect::Settle { call, outcome: answer.map(drop) }),
+            Asker::Shadow(runtime, cells) => self.pinned(runtime, cells, answer),
         }
     }
 
@@ -212,6 +255,7 @@ impl Notebook {
     /// The host let go of a runtime object without stopping it: its session ends for us, and nothing is committed for it.
     fn on_forget(&mut self, now: Now, runtime: RuntimeKey) {
         if self.seats.contains_key(&runtime) {
+            self.end_shadow(runtime);
             self.step_legacy(now, runtime, legacy_compat::HtmlInput::Release);
             self.step_agent(now, runtime, registry::Input::Release);
             self.seats.remove(&runtime);
@@ -228,15 +272,16 @@ impl Notebook {
                 undo.push((id.clone(), self.ledger.remember(id)));
             }
             match self.gate.judge(&mut self.ledger, pass, &event) {
-                Verdict::Pass => passed.push(event),
-                Verdict::Drop(refusal) => {
+                Ruling::Pass => passed.push(event),
+                Ruling::Drop(refusal) => {
                     tracing::warn!(notebook = %self.id, event = event.name(), ?refusal, "the gate dropped an event");
                 }
             }
         }
         // The first remembered standing of an entry is the one to go back to.
         undo.reverse();
-        let ticket = self.ask(Asked { by, undo });
+        let observed = by.session_of().map(|runtime| self.pin_sources(runtime, &passed)).unwrap_or_default();
+        let ticket = self.ask(Asked { by, undo, observed });
         self.effects.push(match passed.is_empty() {
             true => Effect::Continue { ticket },
             false => Effect::Commit { ticket, path, events: passed },
@@ -275,9 +320,9 @@ impl Notebook {
         self.seats.entry(runtime).or_insert_with(|| Seat::new(ids.split(), ids.split()))
     }
 
-    /// The live query runs while the registry serves, and only then.
+    /// The live query runs while the registry serves or is compared with, and only then.
     fn watch_as_needed(&mut self) {
-        let is_needed = !self.seats_on(Path::Registry).is_empty();
+        let is_needed = !self.seats_on(Path::Registry).is_empty() || self.has_shadow();
         if is_needed != self.is_watching {
             self.is_watching = is_needed;
             self.effects.push(if is_needed { Effect::Watch } else { Effect::Unwatch });

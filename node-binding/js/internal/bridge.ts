@@ -1,7 +1,7 @@
 import { addon, addonError, addonOrNull } from "./addon";
 import { wallMs } from "./clock";
 import { BridgeError, messageOf } from "./errors";
-import type { Decision, Diagnostic } from "./protocol";
+import type { Comparison, Decision, Diagnostic } from "./protocol";
 
 /** What flags can target besides the notebook's id. */
 export type Attributes = Record<string, string | number | boolean | null | readonly (string | number | boolean | null)[]>;
@@ -18,9 +18,13 @@ export interface BridgeOptions {
 export interface BridgeEvents {
   /** Something to tell an operator. While nobody listens, it goes to the console. */
   diagnostic: Diagnostic;
+  /** What the two paths made of the same executions, on the routes `shadow` and `live`. */
+  comparison: Comparison;
 }
 
-const listeners = new Set<(diagnostic: Diagnostic) => void>();
+type Listeners = { [E in keyof BridgeEvents]: Set<(news: BridgeEvents[E]) => void> };
+
+const listeners: Listeners = { diagnostic: new Set(), comparison: new Set() };
 const flagListeners = new Set<() => void>();
 const told = new Set<string>();
 
@@ -112,12 +116,21 @@ export function report(diagnostic: Diagnostic): void {
     if (told.has(text)) return;
     told.add(text);
   }
-  if (listeners.size === 0) return print(diagnostic);
-  for (const listener of listeners) {
+  if (listeners.diagnostic.size === 0) return print(diagnostic);
+  tell("diagnostic", diagnostic);
+}
+
+/** Tells what a comparison said. */
+export function tellComparison(comparison: Comparison): void {
+  tell("comparison", comparison);
+}
+
+function tell<E extends keyof BridgeEvents>(event: E, news: BridgeEvents[E]): void {
+  for (const listener of listeners[event]) {
     try {
-      listener(diagnostic);
+      listener(news);
     } catch (error) {
-      console.error("runtime-bridge: a diagnostic listener threw:", error);
+      console.error(`runtime-bridge: a ${event} listener threw:`, error);
     }
   }
 }
@@ -147,6 +160,20 @@ export interface NotebookStatus {
   gate: "observe" | "enforce";
   gateCounts: { passed: number; droppedStale: number; droppedEntry: number; observed: number };
   executions: { pending: number; underWay: number; foreign: number; terminal: number };
+  /** What the comparisons on the routes `shadow` and `live` have come to, by executions. */
+  comparisons: {
+    compared: number;
+    matched: number;
+    /** With known differences only. */
+    known: number;
+    mismatched: number;
+    /** Nothing could be said; those that the shadow could not keep up with are among these. */
+    inconclusive: number;
+    knownDifferences: Record<string, number>;
+    signatures: Record<string, number>;
+  };
+  /** Stretches of work that are being compared. */
+  comparing: number;
 }
 
 /** Why a notebook gets its route: the text for people, and its parts. */
@@ -217,11 +244,12 @@ export const bridge = {
 
   /** Listens; gives the function that ends it. */
   on<E extends keyof BridgeEvents>(event: E, listener: (news: BridgeEvents[E]) => void): () => void {
-    if (event !== "diagnostic") {
-      throw new BridgeError("UNKNOWN_EVENT", `bridge.on: unknown event \`${String(event)}\``, "the events are: diagnostic");
+    if (!Object.hasOwn(listeners, event)) {
+      const names = Object.keys(listeners).join(", ");
+      throw new BridgeError("UNKNOWN_EVENT", `bridge.on: unknown event \`${String(event)}\``, `the events are: ${names}`);
     }
-    listeners.add(listener);
-    return () => listeners.delete(listener);
+    listeners[event].add(listener);
+    return () => listeners[event].delete(listener);
   },
 };
 

@@ -1,7 +1,7 @@
 import { commit, hasLiveQuery, notebookIdOf, read, type RawReply, watch } from "../livestore";
 import type { LiveStore } from "../types";
 import { addon } from "./addon";
-import { attributesOf, noticeFlags, report } from "./bridge";
+import { attributesOf, noticeFlags, report, tellComparison } from "./bridge";
 import { Intervals, monoMs, wallMs } from "./clock";
 import { BridgeError } from "./errors";
 import { abandon, call, done, failure, performAll, settle } from "./perform";
@@ -32,7 +32,8 @@ const closing = new FinalizationRegistry<{ handle: number; ref: WeakRef<Notebook
 export function notebookOf(store: LiveStore, notebookId: string): Notebook {
   const known = notebooks.get(store);
   if (known) return known;
-  noticeFlags(flagsChanged);
+  noticeFlags(wake);
+  openLane();
   const notebook = new Notebook(store, notebookIdOf(store, notebookId));
   notebooks.set(store, notebook);
   const ref = new WeakRef(notebook);
@@ -41,9 +42,18 @@ export function notebookOf(store: LiveStore, notebookId: string): Notebook {
   return notebook;
 }
 
-/** Tells every open notebook that the flags may have changed. */
-function flagsChanged(): void {
-  for (const ref of open) ref.deref()?.step({ type: "flagsChanged" });
+/** Tells every open notebook that the flags may have changed, or that a comparison is done. */
+function wake(): void {
+  for (const ref of open) ref.deref()?.step({ type: "wake" });
+}
+
+let isLaneOpen = false;
+
+/** Shadows run on a thread of their own, one per environment. */
+function openLane(): void {
+  if (isLaneOpen) return;
+  isLaneOpen = true;
+  addon().openLane(wake);
 }
 
 /** Performs what the core asks of one notebook's store and runtime objects. */
@@ -149,6 +159,9 @@ export class Notebook {
         return null;
       case "adopt":
         this.#seated.get(effect.runtime)?.adopt(effect.ids);
+        return null;
+      case "compared":
+        tellComparison({ notebook: this.#id, ...effect.comparison });
         return null;
       case "diagnostic":
         report(effect.diagnostic);

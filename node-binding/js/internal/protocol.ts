@@ -89,6 +89,7 @@ export type NotebookEffect =
   | { type: "watch" }
   | { type: "unwatch" }
   | { type: "adopt"; runtime: number; ids: SessionIds }
+  | { type: "compared"; comparison: Omit<Comparison, "notebook"> }
   | { type: "diagnostic"; diagnostic: Diagnostic };
 
 /** A built-in method that a notebook's step serves. */
@@ -96,6 +97,34 @@ export type Method =
   | { name: "start"; ids: SessionIds; capabilities: Capabilities }
   | { name: "stop" }
   | { name: "executeCode"; cellId: string; code: string };
+
+/** What a comparison says of one execution, or of their order. */
+export type Verdict =
+  | { verdict: "match" }
+  /** Differences of the ledger of known differences; they count as clean. */
+  | { verdict: "known"; names: string[] }
+  | { verdict: "mismatch"; signature: string; differences: Difference[] }
+  | { verdict: "inconclusive"; why: string };
+
+/** A place in which the paths differ; a side without anything there is absent. */
+export interface Difference {
+  /** Where in the normalised execution: `outputs[0].executionCount`. */
+  path: string;
+  legacy?: unknown;
+  registry?: unknown;
+}
+
+/** The outcome of comparing a stretch of work of one notebook. */
+export interface Comparison {
+  notebook: string;
+  /** The path that served; the other one was the candidate. */
+  serving: "legacy" | "registry";
+  executions: (Verdict & { queueId: string; cellId: string; isRawEqual: boolean; cosmetic: Difference[] })[];
+  /** Of the order in which the executions were started. */
+  order: Verdict;
+  /** How often each rule of normalisation was applied. */
+  rules: Record<string, number>;
+}
 
 /** Which path serves a notebook's session, and why. */
 export interface Decision {

@@ -274,7 +274,12 @@ impl Player {
             Effect::ClearInterval { timer } => self.clock.clear_notebook(store, timer),
             Effect::Settle { call, outcome } => self.settle_call(call, outcome),
             // Traces of the old code have no flags, so nothing is watched and nothing is reported.
-            Effect::Admitted { .. } | Effect::Watch | Effect::Unwatch | Effect::Diagnostic { .. } => {}
+            Effect::Compare { .. }
+            | Effect::Compared { .. }
+            | Effect::Admitted { .. }
+            | Effect::Watch
+            | Effect::Unwatch
+            | Effect::Diagnostic { .. } => {}
         }
     }
 }

@@ -93,7 +93,7 @@ impl Notebook {
             (Some(Flip::Announcing(lease)), Ok(_)) => self.take_over(now, runtime, &lease),
             (Some(Flip::Announcing(lease)), Err(failure)) => {
                 self.seat(runtime).flip = Some(Flip::Verifying(lease, failure));
-                let ticket = self.ask(Asked { by: Asker::Flip(runtime), undo: Vec::new() });
+                let ticket = self.ask(Asked::question(Asker::Flip(runtime)));
                 self.effects.push(Effect::Query { ticket, query: Query::ActiveSessions });
             }
             (Some(Flip::Verifying(lease, _)), Ok(Reply::Sessions(active))) if active.contains(&lease.session_id) => {

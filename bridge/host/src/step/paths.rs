@@ -133,7 +133,7 @@ impl Notebook {
     }
 
     fn take_legacy(&mut self, runtime: RuntimeKey, effect: LegacyEffect) {
-        let asker = |ticket| Asked { by: Asker::Legacy(runtime, ticket), undo: Vec::new() };
+        let asker = |ticket| Asked::question(Asker::Legacy(runtime, ticket));
         let effect = match effect {
             LegacyEffect::Commit(ticket, event) => {
                 let token = self.seat(runtime).legacy_token;
@@ -195,7 +195,7 @@ impl Notebook {
                 self.commit(Asker::Agent(runtime, ticket), Path::Registry, token, events);
             }
             AgentEffect::Query { ticket, query } => {
-                let ticket = self.ask(Asked { by: Asker::Agent(runtime, ticket), undo: Vec::new() });
+                let ticket = self.ask(Asked::question(Asker::Agent(runtime, ticket)));
                 self.effects.push(Effect::Query { ticket, query });
             }
             AgentEffect::Phase(phase) => self.on_phase(now, runtime, phase),

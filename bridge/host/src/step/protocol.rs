@@ -1,6 +1,6 @@
 //! What goes into a notebook's step and what comes out.
 
-use bridge_core::{Ability, Decision, Diagnostic, Path};
+use bridge_core::{Ability, Comparison, Decision, Diagnostic, Observation, Path};
 use legacy_compat::{CallId, Hook};
 use registry::{
     Answer, Capabilities, CellId, Event, Failure, Query, QueueEntry, RuntimeId, SessionId, Ticket, TimerId,
@@ -57,13 +57,24 @@ pub enum Input {
         /// Which.
         timer: TimerId,
     },
-    /// The flag set may have changed. Every other input notices that too; this one serves a notebook with nothing to do.
-    FlagsChanged,
+    /// Something outside may have changed: the flag set, or a comparison is done. Every other input notices that too; this one
+    /// serves a notebook with nothing to do.
+    Wake,
+    /// An observation was compared, or shed because the shadow could not keep up. It comes from Rust only.
+    #[serde(skip)]
+    Compared(Result<Comparison, Shed>),
     /// The host let go of a runtime object.
     Forget {
         /// The runtime object.
         runtime: RuntimeKey,
     },
+}
+
+/// An observation that was not compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shed {
+    /// How many executions it held.
+    pub executions: u64,
 }
 
 /// A built-in method that the router serves.
@@ -178,6 +189,17 @@ pub enum Effect {
         runtime: RuntimeKey,
         /// The new ids.
         ids: SessionIds,
+    },
+    /// Compare this away from the notebook's thread; answered with [`Input::Compared`]. It stays in Rust.
+    #[serde(skip)]
+    Compare {
+        /// What the serving path did.
+        observation: Box<Observation>,
+    },
+    /// A comparison is done.
+    Compared {
+        /// Its outcome.
+        comparison: Box<Comparison>,
     },
     /// Tell an operator.
     Diagnostic {

@@ -1,6 +1,6 @@
 //! A seat: what a notebook keeps for one runtime object, whichever path serves its session.
 
-use bridge_core::{Ability, Decision, Lease, Path, Token};
+use bridge_core::{Ability, Decision, Lease, Path, Shadow, Token};
 use flags::Context;
 use legacy_compat::{CallId, HtmlRuntime};
 use registry::{Agent, Capabilities, Failure, IdSource, RuntimeType};
@@ -26,6 +26,8 @@ pub(super) struct Seat {
     /// Calls that wait for the agent.
     pub(super) starting: Option<CallId>,
     pub(super) stopping: Option<CallId>,
+    /// What follows the session for comparison, on a route that compares.
+    pub(super) shadow: Option<Following>,
     /// A change of route that waits for its boundary.
     pub(super) flip: Option<Flip>,
     /// Calls made while a flip is under way, when neither path has the session; they are made again after it.
@@ -38,6 +40,13 @@ pub(super) struct Admission {
     pub(super) decision: Decision,
     pub(super) context: Context,
     pub(super) ability: Ability,
+}
+
+/// The shadow of the session with this token.
+#[derive(Clone, Debug)]
+pub(super) struct Following {
+    pub(super) token: Token,
+    pub(super) shadow: Shadow,
 }
 
 /// A change of route on its way.
@@ -70,6 +79,7 @@ impl Seat {
             capabilities: Capabilities::default(),
             starting: None,
             stopping: None,
+            shadow: None,
             flip: None,
             parked: Vec::new(),
         }

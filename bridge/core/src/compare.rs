@@ -1,0 +1,334 @@
+//! The comparison of an observation: the candidate is run on the same facts, both sides are normalised, and what differs is
+//! either known or a mismatch.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use registry::{CellId, Event, QueueId};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::Path;
+use crate::known::{self, Pair};
+use crate::normalise::{Canonical, Hits, RULES_VERSION, normalise};
+use crate::shadow::{Fault, Observation, ObservedExecution, Source, Trails, run_candidate};
+
+/// Differences that a verdict lists: enough to see what is wrong, few enough to keep.
+const MAX_DIFFERENCES: usize = 32;
+
+/// What a comparison says of one execution, or of their order.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "verdict", rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Both sides did the same.
+    Match,
+    /// They differ as the ledger of known differences says they do. Counts as clean.
+    Known {
+        /// The entries of the ledger.
+        names: BTreeSet<&'static str>,
+    },
+    /// They differ.
+    Mismatch {
+        /// The places that differ, and the version of the rules: the same fault has the same signature.
+        signature: String,
+        /// What differs and is not known.
+        differences: Vec<Difference>,
+    },
+    /// Nothing can be said.
+    Inconclusive {
+        /// Why.
+        why: Why,
+    },
+}
+
+/// Why a comparison says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// The execution was given up before its source was read, so that the candidate could not be run.
+    NoSource,
+}
+
+/// One place in which the sides differ.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// Where in the canonical form: `outputs[0].executionCount`.
+    pub path: String,
+    /// What the old path has there; absent where it has nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub legacy: Option<Value>,
+    /// What the registry has there; absent where it has nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<Value>,
+}
+
+/// What became of one execution on both sides.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Compared {
+    /// The execution.
+    pub queue_id: QueueId,
+    /// Its cell.
+    pub cell_id: CellId,
+    /// Raw: the events were equal to the last id and millisecond.
+    pub is_raw_equal: bool,
+    /// Canonical: what counts.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// Cosmetic: what differs for nobody.
+    pub cosmetic: Vec<Difference>,
+    /// The old path's side.
+    #[serde(skip)]
+    pub legacy: Canonical,
+    /// The registry's side.
+    #[serde(skip)]
+    pub registry: Canonical,
+}
+
+/// The outcome of comparing one observation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Comparison {
+    /// The path that served.
+    pub serving: Path,
+    /// Each execution, in the order in which the serving path took them.
+    pub executions: Vec<Compared>,
+    /// The order in which the executions were started.
+    pub order: Verdict,
+    /// How often each rule of normalisation was applied.
+    pub rules: Hits,
+}
+
+impl Comparison {
+    /// The outcome where the candidate could not even be run: an error on one side is a mismatch, never a missing value.
+    pub fn without_candidate(observation: &Observation, why: &str) -> Self {
+        compare(observation, &[], true).failed(why)
+    }
+
+    fn failed(mut self, why: &str) -> Self {
+        for execution in &mut self.executions {
+            execution.verdict = mismatch(vec![Difference::of("candidate", None, Some(why.into()))]);
+        }
+        self
+    }
+}
+
+/// Runs the candidate of an observation and compares. A fault spoils the candidate, to test that it is noticed.
+pub fn judge(observation: &Observation, fault: Option<Fault>) -> Comparison {
+    let run = run_candidate(observation);
+    let events = match fault {
+        Some(fault) => fault.apply(run.events),
+        None => run.events,
+    };
+    compare(observation, &events, run.is_complete)
+}
+
+fn compare(observation: &Observation, candidate: &[Event], is_complete: bool) -> Comparison {
+    let mut rules = Hits::new();
+    let mut trails = Trails::default();
+    for execution in &observation.executions {
+        trails.open(&execution.entry.id, &execution.entry.cell_id);
+    }
+    candidate.iter().for_each(|event| trails.add(event));
+    let executions = observation.executions.iter().map(|execution| {
+        let events = trails.close(&execution.entry.id);
+        compare_execution(observation, execution, &events, &mut rules)
+    });
+    let executions = executions.collect();
+    let comparison =
+        Comparison { serving: observation.serving, executions, order: order(observation, candidate), rules };
+    if is_complete { comparison } else { comparison.failed("ran away") }
+}
+
+fn compare_execution(
+    observation: &Observation,
+    execution: &ObservedExecution,
+    candidate: &[Event],
+    rules: &mut Hits,
+) -> Compared {
+    let control = normalise(execution.entry.execution_count, &execution.events, rules);
+    let shadow = normalise(execution.entry.execution_count, candidate, rules);
+    let (legacy, registry) = match observation.serving {
+        Path::Legacy => (control, shadow),
+        Path::Registry => (shadow, control),
+    };
+    let pair = Pair { execution, legacy: &legacy, registry: &registry, saw_refusal: observation.saw_refusal };
+    let was_begun = execution.source != Source::Unread || observation.saw_refusal;
+    let verdict = if was_begun { verdict(&pair) } else { Verdict::Inconclusive { why: Why::NoSource } };
+    Compared {
+        queue_id: execution.entry.id.clone(),
+        cell_id: execution.entry.cell_id.clone(),
+        is_raw_equal: execution.events == candidate,
+        verdict,
+        cosmetic: cosmetic(&legacy, &registry),
+        legacy,
+        registry,
+    }
+}
+
+fn verdict(pair: &Pair<'_>) -> Verdict {
+    let differences = differences(pair.legacy, pair.registry);
+    if differences.is_empty() {
+        return Verdict::Match;
+    }
+    let (known, unknown) = known::sort_out(pair, differences);
+    if unknown.is_empty() { Verdict::Known { names: known } } else { mismatch(unknown) }
+}
+
+fn mismatch(mut differences: Vec<Difference>) -> Verdict {
+    let places: BTreeSet<String> = differences.iter().map(|difference| typed(&difference.path)).collect();
+    let places: Vec<String> = places.into_iter().take(MAX_DIFFERENCES).collect();
+    differences.truncate(MAX_DIFFERENCES);
+    Verdict::Mismatch { signature: format!("v{RULES_VERSION}:{}", places.join("+")), differences }
+}
+
+/// A path without its indexes.
+fn typed(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut is_inside = false;
+    for character in path.chars() {
+        is_inside &= character != ']';
+        if !is_inside {
+            out.push(character);
+        }
+        is_inside |= character == '[';
+    }
+    out
+}
+
+/// The old path may take entries in another order; that the registry takes them as requested is what the ledger knows.
+fn order(observation: &Observation, candidate: &[Event]) -> Verdict {
+    let control: Vec<Event> =
+        observation.executions.iter().flat_map(|execution| execution.events.iter().cloned()).collect();
+    let (control, shadow) = (Trails::in_order_of_start(&control), Trails::in_order_of_start(candidate));
+    let common = |own: &[QueueId], other: &[QueueId]| own.iter().filter(|id| other.contains(id)).cloned().collect();
+    let (control, shadow): (Vec<QueueId>, Vec<QueueId>) = (common(&control, &shadow), common(&shadow, &control));
+    if control == shadow {
+        return Verdict::Match;
+    }
+    let (legacy, registry) = match observation.serving {
+        Path::Legacy => (control, shadow),
+        Path::Registry => (shadow, control),
+    };
+    match known::excuse_order(&legacy, &registry) {
+        Some(name) => Verdict::Known { names: BTreeSet::from([name]) },
+        None => {
+            let names = |ids: Vec<QueueId>| Some(ids.into_iter().map(|id| Value::from(id.as_str())).collect());
+            mismatch(vec![Difference::of("order", names(legacy), names(registry))])
+        }
+    }
+}
+
+fn differences(legacy: &Canonical, registry: &Canonical) -> Vec<Difference> {
+    let mut out = Vec::new();
+    for (field, left, right) in fields(legacy, registry) {
+        diff(field, left.as_ref(), right.as_ref(), &mut out);
+    }
+    out
+}
+
+/// The fields that count, side by side.
+fn fields(legacy: &Canonical, registry: &Canonical) -> [(&'static str, Option<Value>, Option<Value>); 4] {
+    let value = |value| serde_json::to_value(value).ok();
+    let end = |canonical: &Canonical| serde_json::to_value(&canonical.end).ok();
+    [
+        ("lifecycle", value(&legacy.lifecycle), value(&registry.lifecycle)),
+        ("replaces", Some(legacy.replaces.into()), Some(registry.replaces.into())),
+        ("outputs", Some(legacy.outputs.clone().into()), Some(registry.outputs.clone().into())),
+        ("end", end(legacy), end(registry)),
+    ]
+}
+
+fn cosmetic(legacy: &Canonical, registry: &Canonical) -> Vec<Difference> {
+    let mut out = Vec::new();
+    diff("clears", Some(&legacy.clears.into()), Some(&registry.clears.into()), &mut out);
+    out
+}
+
+/// Every leaf in which two values differ. A value on one side only is one difference, whatever is in it.
+fn diff(path: &str, legacy: Option<&Value>, registry: Option<&Value>, out: &mut Vec<Difference>) {
+    match (legacy, registry) {
+        (Some(Value::Object(left)), Some(Value::Object(right))) => {
+            let names: BTreeSet<&String> = left.keys().chain(right.keys()).collect();
+            for name in names {
+                diff(&format!("{path}.{name}"), left.get(name), right.get(name), out);
+            }
+        }
+        (Some(Value::Array(left)), Some(Value::Array(right))) => {
+            for at in 0..left.len().max(right.len()) {
+                diff(&format!("{path}[{at}]"), left.get(at), right.get(at), out);
+            }
+        }
+        (left, right) if left != right => out.push(Difference::of(path, left.cloned(), right.cloned())),
+        _ => {}
+    }
+}
+
+impl Difference {
+    fn of(path: &str, legacy: Option<Value>, registry: Option<Value>) -> Self {
+        Self { path: path.to_owned(), legacy, registry }
+    }
+}
+
+/// What the comparisons of a notebook have come to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComparisonTally {
+    /// Executions compared.
+    pub compared: u64,
+    /// Executions without a difference.
+    pub matched: u64,
+    /// Executions with known differences only.
+    pub known: u64,
+    /// Executions or orders that differ otherwise.
+    pub mismatched: u64,
+    /// Executions of which nothing could be said, those shed included.
+    pub inconclusive: u64,
+    /// How often each known difference was seen.
+    pub known_differences: BTreeMap<&'static str, u64>,
+    /// How often each signature was seen.
+    pub signatures: BTreeMap<String, u64>,
+}
+
+/// Signatures that a tally tells apart; further ones are counted as mismatches only.
+const MAX_SIGNATURES: usize = 1000;
+
+impl ComparisonTally {
+    /// Adds a comparison.
+    pub fn add(&mut self, comparison: &Comparison) {
+        for execution in &comparison.executions {
+            self.compared += 1;
+            match &execution.verdict {
+                Verdict::Match => self.matched += 1,
+                Verdict::Known { names } => {
+                    self.known += 1;
+                    self.add_known(names);
+                }
+                Verdict::Mismatch { signature, .. } => self.add_mismatch(signature),
+                Verdict::Inconclusive { .. } => self.inconclusive += 1,
+            }
+        }
+        match &comparison.order {
+            Verdict::Known { names } => self.add_known(names),
+            Verdict::Mismatch { signature, .. } => self.add_mismatch(signature),
+            Verdict::Match | Verdict::Inconclusive { .. } => {}
+        }
+    }
+
+    /// Counts executions that were not compared because the shadow could not keep up.
+    pub fn add_shed(&mut self, executions: u64) {
+        self.inconclusive += executions;
+    }
+
+    fn add_known(&mut self, names: &BTreeSet<&'static str>) {
+        for name in names {
+            *self.known_differences.entry(name).or_default() += 1;
+        }
+    }
+
+    fn add_mismatch(&mut self, signature: &str) {
+        self.mismatched += 1;
+        if self.signatures.len() < MAX_SIGNATURES || self.signatures.contains_key(signature) {
+            *self.signatures.entry(signature.to_owned()).or_default() += 1;
+        }
+    }
+}

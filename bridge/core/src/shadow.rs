@@ -1,0 +1,186 @@
+//! The shadow: what the serving path did, gathered execution by execution, so that the other path can be run on the same
+//! facts and compared.
+//!
+//! The candidate never sees the store. It gets what the host wrote (requests, sources), pinned as the serving path found it,
+//! and the commits that the store refused; see [`judge`] for the run and the comparison.
+
+mod candidate;
+mod fault;
+mod observation;
+mod trail;
+
+use registry::{CellId, Event, Failure, Now, QueueEntry, QueueId, QueueStatus, SessionIdentity};
+
+pub use candidate::{CandidateRun, run_candidate};
+pub use fault::Fault;
+pub use observation::{MAX_EXECUTIONS, Observation, ObservedExecution, RefusedEvent, Source};
+pub(crate) use trail::Trails;
+
+use crate::Path;
+use trail::is_output;
+
+/// Gathers what one session of the serving path does.
+#[derive(Clone, Debug)]
+pub struct Shadow {
+    serving: Path,
+    identity: SessionIdentity,
+    /// Requested and not taken yet, in request order.
+    requested: Vec<(u64, QueueEntry)>,
+    next_rank: u64,
+    /// Taken by the serving path, in the order in which it took them.
+    taken: Vec<ObservedExecution>,
+    trails: Trails,
+    /// The sources as read just before the commit under way.
+    pinned: Vec<(CellId, Source)>,
+    /// Whether the store has refused a commit of this session: from then on the old path is wedged.
+    saw_refusal: bool,
+    began: Option<Now>,
+}
+
+impl Shadow {
+    /// The shadow of a session that this path serves.
+    pub fn new(serving: Path, identity: SessionIdentity) -> Self {
+        Self {
+            serving,
+            identity,
+            requested: Vec::new(),
+            next_rank: 0,
+            taken: Vec::new(),
+            trails: Trails::default(),
+            pinned: Vec::new(),
+            saw_refusal: false,
+            began: None,
+        }
+    }
+
+    /// The path that serves.
+    pub fn serving(&self) -> Path {
+        self.serving
+    }
+
+    /// Takes in rows of the queue as the live query shows them: new ones in request order, gone ones as what they became.
+    pub fn saw(&mut self, entries: &[QueueEntry]) {
+        for entry in entries {
+            let is_taken = self.taken.iter().any(|execution| execution.entry.id == entry.id);
+            let is_known = self.requested.iter().any(|(_, known)| known.id == entry.id);
+            if !self.is_for_us(entry) {
+                self.requested.retain(|(_, known)| known.id != entry.id);
+            } else if !is_taken && !is_known {
+                self.next_rank += 1;
+                self.requested.push((self.next_rank, entry.clone()));
+            }
+        }
+    }
+
+    fn is_for_us(&self, entry: &QueueEntry) -> bool {
+        match entry.status {
+            QueueStatus::Pending => true,
+            QueueStatus::Assigned => entry.assigned_runtime_session.as_ref() == Some(&self.identity.session_id),
+            _ => false,
+        }
+    }
+
+    /// The cells whose sources must be read before these events are committed.
+    pub fn cells_to_pin(&self, events: &[Event]) -> Vec<CellId> {
+        let cell_of = |event: &Event| match event {
+            Event::ExecutionAssigned(assigned) => self.requested_cell(&assigned.queue_id),
+            Event::ExecutionStarted(started) => Some(started.cell_id.clone()),
+            _ => None,
+        };
+        let mut cells: Vec<CellId> = events.iter().filter_map(cell_of).collect();
+        cells.sort_unstable();
+        cells.dedup();
+        cells
+    }
+
+    fn requested_cell(&self, id: &QueueId) -> Option<CellId> {
+        self.requested.iter().find(|(_, entry)| entry.id == *id).map(|(_, entry)| entry.cell_id.clone())
+    }
+
+    /// The sources as they stand now.
+    pub fn pin(&mut self, sources: impl IntoIterator<Item = (CellId, Source)>) {
+        for (cell, source) in sources {
+            self.pinned.retain(|(known, _)| *known != cell);
+            self.pinned.push((cell, source));
+        }
+    }
+
+    /// The serving path committed these.
+    pub fn committed(&mut self, now: Now, events: &[Event]) {
+        for event in events {
+            if let Event::ExecutionAssigned(_) | Event::ExecutionStarted(_) = event {
+                self.began.get_or_insert(now);
+                self.take(event);
+            }
+            self.trails.add(event);
+        }
+    }
+
+    /// Moves the entry of a claim or a start from the requested to the taken, with its source as pinned.
+    fn take(&mut self, event: &Event) {
+        let Some(id) = event.queue_id() else { return };
+        if let Some(at) = self.requested.iter().position(|(_, entry)| entry.id == *id) {
+            let (rank, entry) = self.requested.remove(at);
+            self.trails.open(&entry.id, &entry.cell_id);
+            self.taken.push(ObservedExecution::new(entry, rank));
+        }
+        if let Some(execution) = self.taken.iter_mut().find(|execution| execution.entry.id == *id)
+            && let Some((_, source)) = self.pinned.iter().find(|(cell, _)| *cell == execution.entry.cell_id)
+        {
+            execution.source = source.clone();
+        }
+    }
+
+    /// The store refused these. A batch of several executions tells nothing yet: what is to blame is committed again alone.
+    pub fn refused(&mut self, events: &[Event], failure: &Failure) {
+        let mut owners: Vec<QueueId> = events.iter().filter_map(|event| self.trails.owner(event)).collect();
+        owners.dedup();
+        let [owner] = owners.as_slice() else { return };
+        self.saw_refusal = true;
+        if let Some(event) = events.first().filter(|event| matches!(event, Event::ExecutionAssigned(_))) {
+            self.take(event);
+        }
+        let blamed = |event: &&Event| events.len() == 1 || !events.iter().any(is_output) || is_output(event);
+        let refusals: Vec<RefusedEvent> = events
+            .iter()
+            .filter(blamed)
+            .map(|event| RefusedEvent { event: event.name().to_owned(), message: failure.message.clone() })
+            .collect();
+        if let Some(execution) = self.taken.iter_mut().find(|execution| execution.entry.id == *owner) {
+            execution.refused.extend(refusals);
+        }
+    }
+
+    /// What can be compared now: once nothing is under way and nothing waits, or enough is done.
+    pub fn due(&mut self) -> Option<Observation> {
+        let done = self.taken.iter().filter(|execution| self.trails.is_over(&execution.entry.id)).count();
+        let is_idle = done == self.taken.len() && self.requested.is_empty();
+        let is_due = done > 0 && (is_idle || done >= MAX_EXECUTIONS);
+        is_due.then(|| self.observe(|shadow, execution| shadow.trails.is_over(&execution.entry.id)))
+    }
+
+    /// The session is over: what is left, with what it has stranded.
+    pub fn end(mut self) -> Option<Observation> {
+        if self.saw_refusal {
+            let stranded = std::mem::take(&mut self.requested);
+            self.taken.extend(stranded.into_iter().map(|(rank, entry)| ObservedExecution::new(entry, rank)));
+        }
+        (!self.taken.is_empty()).then(|| self.observe(|_, _| true))
+    }
+
+    fn observe(&mut self, is_wanted: impl Fn(&Self, &ObservedExecution) -> bool) -> Observation {
+        let (wanted, left) = std::mem::take(&mut self.taken).into_iter().partition(|one| is_wanted(self, one));
+        self.taken = left;
+        let mut executions: Vec<ObservedExecution> = wanted;
+        for execution in &mut executions {
+            execution.events = self.trails.close(&execution.entry.id);
+        }
+        Observation {
+            serving: self.serving,
+            identity: self.identity.clone(),
+            began: self.began.take().unwrap_or_default(),
+            saw_refusal: self.saw_refusal,
+            executions,
+        }
+    }
+}

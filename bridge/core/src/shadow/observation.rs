@@ -1,0 +1,74 @@
+//! Observations: all that a candidate is run on and compared with. Whoever has one can repeat the comparison, anywhere.
+
+use registry::{Event, Now, QueueEntry, SessionIdentity};
+use serde::{Deserialize, Serialize};
+
+use crate::Path;
+
+/// Executions that one observation holds before it is compared although more is waiting. As many as one commit of the
+/// registry holds: the candidate then sees the queue in portions of the same size.
+pub const MAX_EXECUTIONS: usize = 20;
+
+/// What the serving path did in one stretch of work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Observation {
+    /// The path that served: the control. The candidate is the other one.
+    pub serving: Path,
+    /// The session; the candidate runs under the same ids.
+    pub identity: SessionIdentity,
+    /// When the first execution was taken.
+    pub began: Now,
+    /// Whether the store had refused a commit of this session: the old path claims nothing more after that.
+    pub saw_refusal: bool,
+    /// The executions, in the order in which the serving path took them.
+    pub executions: Vec<ObservedExecution>,
+}
+
+/// One execution: the facts that the host made, and what the serving path made of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObservedExecution {
+    /// The entry as it was requested: pending, or assigned to the session by somebody else.
+    pub entry: QueueEntry,
+    /// Its place among the requests of the session.
+    pub rank: u64,
+    /// The cell's source when the serving path took the entry.
+    pub source: Source,
+    /// Commits that the store refused.
+    pub refused: Vec<RefusedEvent>,
+    /// What the serving path committed, in order.
+    pub events: Vec<Event>,
+}
+
+/// The source of a cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "is", content = "text")]
+pub enum Source {
+    /// It was never read: the execution was not begun.
+    Unread,
+    /// The cell did not exist.
+    Missing,
+    /// The text.
+    Text(String),
+}
+
+/// An event that the store refused to take. It is taken to be refused for good: the candidate's are refused likewise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RefusedEvent {
+    /// The event's name.
+    pub event: String,
+    /// The store's message.
+    pub message: String,
+}
+
+impl ObservedExecution {
+    pub(super) fn new(entry: QueueEntry, rank: u64) -> Self {
+        Self { entry, rank, source: Source::Unread, refused: Vec::new(), events: Vec::new() }
+    }
+
+    /// The message with which the store refused this event, if it did.
+    pub(crate) fn refusal(&self, event: &str) -> Option<&str> {
+        self.refused.iter().find(|refusal| refusal.event == event).map(|refusal| refusal.message.as_str())
+    }
+}

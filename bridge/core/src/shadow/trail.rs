@@ -1,0 +1,94 @@
+//! Which execution an event belongs to. Outputs name only their cell: they belong to the execution of that cell that is under
+//! way, and where a cell runs twice at once to the one that has shown less.
+
+use registry::{CellId, Event, QueueId};
+
+/// The events of executions, apart.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trails(Vec<Trail>);
+
+#[derive(Clone, Debug)]
+struct Trail {
+    id: QueueId,
+    cell: CellId,
+    events: Vec<Event>,
+}
+
+impl Trails {
+    /// Follows an execution from here on.
+    pub(crate) fn open(&mut self, id: &QueueId, cell: &CellId) {
+        self.0.push(Trail { id: id.clone(), cell: cell.clone(), events: Vec::new() });
+    }
+
+    /// Adds an event to the execution that it belongs to; one that belongs to none is not of an execution.
+    pub(crate) fn add(&mut self, event: &Event) {
+        if let Some(owner) = self.owner(event)
+            && let Some(trail) = self.0.iter_mut().find(|trail| trail.id == owner)
+        {
+            trail.events.push(event.clone());
+        }
+    }
+
+    /// The execution that an event belongs to.
+    pub(crate) fn owner(&self, event: &Event) -> Option<QueueId> {
+        if let Some(id) = event.queue_id() {
+            return Some(id.clone());
+        }
+        let cell = event.cell_id().filter(|_| is_output(event))?;
+        let of_cell = || self.0.iter().filter(|trail| trail.cell == *cell && trail.is_started());
+        let under_way = of_cell().filter(|trail| !trail.is_over()).min_by_key(|trail| trail.outputs_like(event));
+        // An output behind the end of its execution still belongs to it: it came late.
+        under_way.or_else(|| of_cell().last()).map(|trail| trail.id.clone())
+    }
+
+    /// True once the execution has a terminal.
+    pub(crate) fn is_over(&self, id: &QueueId) -> bool {
+        self.0.iter().any(|trail| trail.id == *id && trail.is_over())
+    }
+
+    /// Gives the events of an execution and follows it no longer.
+    pub(crate) fn close(&mut self, id: &QueueId) -> Vec<Event> {
+        let at = self.0.iter().position(|trail| trail.id == *id);
+        at.map(|at| self.0.remove(at).events).unwrap_or_default()
+    }
+
+    /// The executions in the order of their first starts.
+    pub(crate) fn in_order_of_start(events: &[Event]) -> Vec<QueueId> {
+        let mut order = Vec::new();
+        for event in events {
+            if let Event::ExecutionStarted(started) = event
+                && !order.contains(&started.queue_id)
+            {
+                order.push(started.queue_id.clone());
+            }
+        }
+        order
+    }
+}
+
+impl Trail {
+    fn is_started(&self) -> bool {
+        self.events.iter().any(|event| matches!(event, Event::ExecutionStarted(_)))
+    }
+
+    fn is_over(&self) -> bool {
+        self.events.iter().any(|event| matches!(event, Event::ExecutionCompleted(_) | Event::ExecutionCancelled(_)))
+    }
+
+    fn outputs_like(&self, event: &Event) -> usize {
+        self.events.iter().filter(|known| known.name() == event.name()).count()
+    }
+}
+
+/// True for what a cell shows, and for what takes it away.
+pub(super) fn is_output(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::MultimediaDisplayOutputAdded(_)
+            | Event::MultimediaResultOutputAdded(_)
+            | Event::TerminalOutputAdded(_)
+            | Event::MarkdownOutputAdded(_)
+            | Event::ErrorOutputAdded(_)
+            | Event::CellOutputsCleared(_)
+    )
+}

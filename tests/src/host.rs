@@ -1,0 +1,139 @@
+//! A host in memory: its flags, its cells, its requests, around a [`MemoryOwner`].
+
+use registry::{
+    CellCreated, CellId, CellSourceChanged, CellType, Event, ExecutionCancelled, ExecutionRequested, QueueId, UserId,
+};
+
+use crate::owner::MemoryOwner;
+
+/// What a host does, or what happens to it.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    /// Requests executions of the good cell.
+    Request(u8),
+    /// Puts a document in force that routes everybody so.
+    Flip(&'static str),
+    /// Cancels the newest entry that nobody has claimed.
+    Cancel,
+    /// Lets time pass, in milliseconds.
+    Advance(u64),
+    /// Stops the runtime and starts it again.
+    Restart,
+}
+
+/// A document that routes everybody so, at the boundary `drain`.
+pub fn document(route: &str) -> String {
+    format!(
+        r#"{{ "flags": {{ "runtime-route": {{ "state": "ENABLED", "variants": {{ "v": "{route}" }}, "defaultVariant": "v",
+        "targeting": {{}}, "metadata": {{ "boundary": "drain" }} }} }} }}"#
+    )
+}
+
+/// Runs.
+pub const GOOD_CELL: &str = "good";
+/// Runs, but the store of some tests refuses its output.
+pub const BAD_CELL: &str = "bad";
+
+fn cell_events(cell: &str) -> [Event; 2] {
+    let (id, user) = (CellId::from(cell), UserId::from("user"));
+    let created = CellCreated {
+        id: id.clone(),
+        fractional_index: "a0".into(),
+        cell_type: CellType::Code,
+        created_by: user.clone(),
+    };
+    let source = CellSourceChanged { id, source: "<b>x</b>".into(), modified_by: user };
+    [Event::CellCreated(created), Event::CellSourceChanged(source)]
+}
+
+/// The host.
+pub struct Host {
+    /// The notebook and its store.
+    pub owner: MemoryOwner,
+    /// Every entry requested, in order.
+    pub requested: Vec<QueueId>,
+    /// Every entry cancelled.
+    pub cancelled: Vec<QueueId>,
+}
+
+impl Host {
+    /// Two cells, the route `legacy`, a session.
+    #[expect(clippy::new_without_default, reason = "a session is started")]
+    pub fn new() -> Self {
+        let mut owner = MemoryOwner::new();
+        let applied = owner.flags.apply(&document("legacy"), "test");
+        assert!(applied.is_ok(), "{applied:?}");
+        for cell in [GOOD_CELL, BAD_CELL] {
+            owner.commit(cell_events(cell));
+        }
+        owner.start();
+        Self { owner, requested: Vec::new(), cancelled: Vec::new() }
+    }
+
+    /// Does one step.
+    pub fn perform(&mut self, step: Step) {
+        match step {
+            Step::Request(count) => (0..count).for_each(|_| self.request(GOOD_CELL)),
+            Step::Flip(route) => self.route(route),
+            Step::Cancel => self.cancel(),
+            Step::Advance(ms) => self.owner.advance(ms),
+            Step::Restart => {
+                self.owner.stop();
+                self.owner.advance(1);
+                self.owner.start();
+            }
+        }
+    }
+
+    /// Routes everybody so.
+    ///
+    /// # Panics
+    /// Never: the document is well formed.
+    pub fn route(&mut self, route: &str) {
+        let applied = self.owner.flags.apply(&document(route), "test");
+        assert!(applied.is_ok(), "{applied:?}");
+        self.owner.flags_changed();
+    }
+
+    /// Requests an execution of a cell.
+    pub fn request(&mut self, cell: &str) {
+        self.request_as(&format!("q{:04}", self.requested.len()), cell, 1);
+    }
+
+    /// Requests an execution under this queue id and count.
+    pub fn request_as(&mut self, id: &str, cell: &str, execution_count: i64) {
+        let id = QueueId::from(id);
+        self.requested.push(id.clone());
+        self.owner.commit([Event::ExecutionRequested(ExecutionRequested {
+            queue_id: id,
+            cell_id: CellId::from(cell),
+            execution_count,
+            requested_by: UserId::from("user"),
+            actor_id: None,
+        })]);
+    }
+
+    /// Edits a cell.
+    pub fn edit(&mut self, cell: &str, source: &str) {
+        let (id, user) = (CellId::from(cell), UserId::from("user"));
+        self.owner.commit([CellSourceChanged { id, source: source.to_owned(), modified_by: user }.into()]);
+    }
+
+    /// Cancels the newest entry that nobody has claimed.
+    fn cancel(&mut self) {
+        let Some(id) = self.owner.state.pending_in_order().last().map(|row| row.id.clone()) else { return };
+        self.cancelled.push(id.clone());
+        self.owner.commit([Event::ExecutionCancelled(ExecutionCancelled {
+            queue_id: id,
+            cell_id: CellId::from(GOOD_CELL),
+            cancelled_by: UserId::from("user"),
+            actor_id: None,
+            reason: "user".into(),
+        })]);
+    }
+
+    /// Gives the slowest path time for everything that is queued.
+    pub fn finish(&mut self) {
+        self.owner.advance(60 * (self.requested.len() as u64 + 2));
+    }
+}
