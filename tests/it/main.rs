@@ -8,5 +8,6 @@ mod materialiser;
 mod quirks;
 mod replay;
 mod shadow;
+mod side_by_side;
 mod stores;
 mod traces;

@@ -34,18 +34,6 @@ pub const GOOD_CELL: &str = "good";
 /// Runs, but the store of some tests refuses its output.
 pub const BAD_CELL: &str = "bad";
 
-fn cell_events(cell: &str) -> [Event; 2] {
-    let (id, user) = (CellId::from(cell), UserId::from("user"));
-    let created = CellCreated {
-        id: id.clone(),
-        fractional_index: "a0".into(),
-        cell_type: CellType::Code,
-        created_by: user.clone(),
-    };
-    let source = CellSourceChanged { id, source: "<b>x</b>".into(), modified_by: user };
-    [Event::CellCreated(created), Event::CellSourceChanged(source)]
-}
-
 /// The host.
 pub struct Host {
     /// The notebook and its store.
@@ -63,11 +51,12 @@ impl Host {
         let mut owner = MemoryOwner::new();
         let applied = owner.flags.apply(&document("legacy"), "test");
         assert!(applied.is_ok(), "{applied:?}");
-        for cell in [GOOD_CELL, BAD_CELL] {
-            owner.commit(cell_events(cell));
-        }
         owner.start();
-        Self { owner, requested: Vec::new(), cancelled: Vec::new() }
+        let mut host = Self { owner, requested: Vec::new(), cancelled: Vec::new() };
+        for cell in [GOOD_CELL, BAD_CELL] {
+            host.create(cell, "<b>x</b>");
+        }
+        host
     }
 
     /// Does one step.
@@ -111,6 +100,18 @@ impl Host {
             requested_by: UserId::from("user"),
             actor_id: None,
         })]);
+    }
+
+    /// Creates a cell.
+    pub fn create(&mut self, cell: &str, source: &str) {
+        let created = CellCreated {
+            id: CellId::from(cell),
+            fractional_index: "a0".into(),
+            cell_type: CellType::Code,
+            created_by: UserId::from("user"),
+        };
+        self.owner.commit([created.into()]);
+        self.edit(cell, source);
     }
 
     /// Edits a cell.

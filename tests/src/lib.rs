@@ -7,7 +7,9 @@ pub mod host;
 pub mod owner;
 pub mod placeholder;
 mod player;
+pub mod side_by_side;
 mod trace;
+mod watch;
 
-pub use player::{Played, play};
+pub use player::{Played, play, play_on};
 pub use trace::{Setup, SetupCell, SetupEntry, SetupEvent, SetupSession, Trace, TraceError};

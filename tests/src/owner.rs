@@ -8,9 +8,10 @@ use bridge_host::step::{Effect, Input, Method, Notebook, RuntimeKey, SessionIds}
 use flags::LiveFlags;
 use legacy_compat::{CallId, Hook};
 use registry::{
-    Answer, Capabilities, Event, Failure, NotebookId, NotebookState, Now, QueueEntry, QueueRow, QueueStatus, Reply,
-    RuntimeId, SessionId, Ticket, TimerId,
+    Answer, Capabilities, Event, Failure, NotebookId, NotebookState, Now, Reply, RuntimeId, SessionId, Ticket, TimerId,
 };
+
+use crate::watch;
 
 /// The only runtime object of this owner.
 const RUNTIME: RuntimeKey = RuntimeKey(1);
@@ -149,19 +150,11 @@ impl MemoryOwner {
             if let Some(input) = self.microtasks.pop_front() {
                 self.step(input);
             } else if std::mem::take(&mut self.has_news) && self.is_watching {
-                self.tell_news();
+                watch::news(&self.state).into_iter().for_each(|news| self.step(news));
             } else {
                 return;
             }
         }
-    }
-
-    fn tell_news(&mut self) {
-        let sessions = self.sessions();
-        let wanted = [QueueStatus::Pending, QueueStatus::Assigned, QueueStatus::Cancelled];
-        let entries = self.entries(|row| wanted.contains(&row.status));
-        self.step(Input::ActiveSessions { sessions });
-        self.step(Input::Queued { entries });
     }
 
     fn step(&mut self, input: Input) {
@@ -262,21 +255,6 @@ impl MemoryOwner {
         self.state.apply(&event);
         self.log.push(event);
         self.has_news = true;
-    }
-
-    fn entries(&self, wanted: impl Fn(&QueueRow) -> bool) -> Vec<QueueEntry> {
-        let entry = |row: &QueueRow| QueueEntry {
-            id: row.id.clone(),
-            cell_id: row.cell_id.clone(),
-            execution_count: row.execution_count,
-            status: row.status,
-            assigned_runtime_session: row.assigned_runtime_session.clone(),
-        };
-        self.state.queue().filter(|row| wanted(row)).map(entry).collect()
-    }
-
-    fn sessions(&self) -> Vec<SessionId> {
-        self.state.active_sessions().map(|row| row.session_id.clone()).collect()
     }
 }
 

@@ -14,10 +14,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::registry::{Answer, Failure, IdSource, Reply, Ticket};
+use bridge_core::{Comparison, Observation};
 use flags::LiveFlags;
 use legacy_compat::{CallId, Effect as BaseEffect, RegistryEffect, RegistryInput};
 use serde_json::{Map, Value, json};
 
+use crate::host::document;
 use crate::trace::{Action, Op, Trace, TraceError};
 use clock::{Clock, Due};
 use factory::Factory;
@@ -41,6 +43,8 @@ pub struct Played {
     pub observations: Vec<Value>,
     /// The rows of the store at the end; empty without a store.
     pub tables: Value,
+    /// What was compared, on a route that compares.
+    pub compared: Vec<(Observation, Comparison)>,
 }
 
 /// Plays a trace of the suites base, html, registry, factory and config.
@@ -48,14 +52,31 @@ pub struct Played {
 /// # Errors
 /// [`TraceError::Step`] for an operation the player does not know, [`TraceError::Unnamed`] for an object that is not there.
 pub fn play(trace: &Trace) -> Result<Played, TraceError> {
+    play_with(trace, LiveFlags::new())
+}
+
+/// The same on a route, to the end of every session: what is compared is compared before the last one is let go.
+///
+/// # Errors
+/// As [`play`].
+pub fn play_on(trace: &Trace, route: &str) -> Result<Played, TraceError> {
+    let flags = LiveFlags::new();
+    flags.expect();
+    let applied = flags.apply(&document(route), "play");
+    assert!(applied.is_ok(), "{applied:?}");
+    play_with(trace, flags)
+}
+
+fn play_with(trace: &Trace, flags: LiveFlags) -> Result<Played, TraceError> {
     let steps = trace.typed_steps()?;
-    let mut player = Player::new(trace);
+    let mut player = Player::new(trace, flags);
     for (at, step) in steps.into_iter().enumerate() {
         player.at = at;
         player.step(step)?;
     }
+    player.let_go();
     let tables = player.stores.first().map_or_else(|| json!({}), Store::tables);
-    Ok(Played { observations: player.observations, tables })
+    Ok(Played { observations: player.observations, tables, compared: player.compared })
 }
 
 /// A run under way.
@@ -83,6 +104,7 @@ struct Player {
     waited: usize,
     /// What is still to be performed before control goes back to whoever called; the last is next.
     stack: Vec<Work>,
+    compared: Vec<(Observation, Comparison)>,
 }
 
 /// A piece of synchronous work.
@@ -145,9 +167,9 @@ enum Waiter {
 }
 
 impl Player {
-    fn new(trace: &Trace) -> Self {
+    fn new(trace: &Trace, flags: LiveFlags) -> Self {
         let mut ids = IdSource::new(SEED);
-        let flags = Arc::new(LiveFlags::new());
+        let flags = Arc::new(flags);
         let stores = match trace.setup.store {
             Some(false) => vec![],
             _ => vec![Store::prepared(store::MAIN, &trace.setup, Arc::clone(&flags), ids.split())],
@@ -173,6 +195,7 @@ impl Player {
             returned: None,
             waited: 0,
             stack: Vec::new(),
+            compared: Vec::new(),
         }
     }
 
@@ -347,11 +370,37 @@ impl Player {
         self.stack.extend(work.rev());
     }
 
-    /// Runs the microtasks, first in, first out, until there are none.
+    /// Runs the microtasks, first in, first out, then the news of live queries, until there are none.
     fn settle(&mut self) {
-        while let Some((waiter, answer)) = self.clock.next_microtask() {
-            self.deliver(waiter, answer);
-            self.run();
+        loop {
+            if let Some((waiter, answer)) = self.clock.next_microtask() {
+                self.deliver(waiter, answer);
+                self.run();
+            } else if !self.tell_news() {
+                return;
+            }
+        }
+    }
+
+    fn tell_news(&mut self) -> bool {
+        let mut had_news = false;
+        for store in 0..self.stores.len() {
+            for news in self.stores[store].take_news() {
+                had_news = true;
+                self.step_notebook(store, news);
+                self.run();
+            }
+        }
+        had_news
+    }
+
+    /// Forgets the runtime objects, as a host that ends does.
+    fn let_go(&mut self) {
+        for store in 0..self.stores.len() {
+            for runtime in 0..self.runtimes.len() {
+                self.step_notebook(store, bridge_host::step::Input::Forget { runtime: runtime::key(runtime) });
+                self.run();
+            }
         }
     }
 

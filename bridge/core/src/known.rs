@@ -189,10 +189,10 @@ fn goes_on_after_refusal(pair: &Pair<'_>) -> bool {
         && pair.registry.end.is_some()
 }
 
-/// The store refused both completions: the old path has left a started execution behind.
+/// The store refused the start or the end: the old path has left half of the execution behind, the registry nothing.
 fn no_half_execution(pair: &Pair<'_>) -> bool {
-    pair.execution.refusal("v1.ExecutionCompleted").is_some()
-        && pair.legacy.end.is_none()
+    ["v1.ExecutionStarted", "v1.ExecutionCompleted"].iter().any(|event| pair.execution.refusal(event).is_some())
+        && !ended(pair.legacy, "success", None)
         && pair.registry.lifecycle.is_empty()
 }
 

@@ -123,7 +123,7 @@ fn read_observed(file: &Path) -> Result<BTreeMap<String, Played>, BadInput> {
             message: format!("`{path}`, line {}: {error}", at + 1),
             hint: "each line is one `{\"scenario\": …, \"observations\": […], \"tables\": {…}}`".to_owned(),
         })?;
-        Ok((seen.scenario, Played { observations: seen.observations, tables: seen.tables }))
+        Ok((seen.scenario, Played { observations: seen.observations, tables: seen.tables, compared: Vec::new() }))
     };
     lines.map(read).collect()
 }

@@ -481,7 +481,7 @@ impl Player {
             let mut attributes = Map::new();
             attributes.insert("runtimeType".to_owned(), object.runtime_type().into());
             attributes.extend(object.user_id().map(|user| ("userId".to_owned(), user.into())));
-            let ability = Ability { is_built_in: true, has_live_query: false };
+            let ability = Ability { is_built_in: true, has_live_query: true };
             let admit = NotebookInput::Admit { runtime: key(runtime), attributes, ability };
             for effect in self.stores[store].step(self.clock.now(), admit) {
                 if let NotebookEffect::Admitted { ids, .. } = effect {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bridge_core::judge;
 use bridge_host::step::{Effect, Input, Notebook, RuntimeKey};
 use flags::LiveFlags;
 use legacy_compat::BaseInput;
@@ -12,6 +13,7 @@ use super::clock::Due;
 use super::runtime::to_json;
 use super::{Ask, Asker, Player, Work, thrown};
 use crate::trace::{Setup, SetupCell, SetupEntry, SetupSession, TraceError, expand_source};
+use crate::watch;
 
 /// The store that a trace's setup prepares.
 pub(super) const MAIN: &str = "main";
@@ -26,6 +28,9 @@ pub(super) type Named = (String, Value);
 pub(super) struct Store {
     state: NotebookState,
     notebook: Notebook,
+    is_watched: bool,
+    /// Whether the live query has something to show.
+    has_news: bool,
     faults: Vec<Fault>,
 }
 
@@ -48,7 +53,8 @@ impl Store {
         let seed: Vec<u8> = ids.base36(32).into_bytes();
         let seed = seed.try_into().unwrap_or([0; 32]);
         let notebook = Notebook::new(NotebookId::from(name), flags, seed);
-        let mut store = Self { state: NotebookState::new(), notebook, faults: Vec::new() };
+        let mut store =
+            Self { state: NotebookState::new(), notebook, is_watched: false, has_news: false, faults: Vec::new() };
         let cells = setup.cells.iter().flat_map(prepared_cell);
         let sessions = setup.sessions.iter().flat_map(prepared_session);
         let entries = setup.queue.iter().flat_map(prepared_entry);
@@ -71,6 +77,12 @@ impl Store {
 
     pub(super) fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
         self.notebook.step(now, input)
+    }
+
+    /// What the live query shows, if it runs and something has changed.
+    pub(super) fn take_news(&mut self) -> Vec<Input> {
+        let has_news = std::mem::take(&mut self.has_news);
+        if has_news && self.is_watched { watch::news(&self.state) } else { Vec::new() }
     }
 
     /// The fault that hits this commit, if any.
@@ -212,6 +224,7 @@ impl Player {
             self.record(seen);
             self.stores[store].state.apply(event);
         }
+        self.stores[store].has_news = true;
     }
 
     /// A commit of a runtime's, which may be made to fail.
@@ -273,13 +286,15 @@ impl Player {
             Effect::SetInterval { timer, every_ms } => self.clock.every(every_ms, Due::Notebook(store, timer)),
             Effect::ClearInterval { timer } => self.clock.clear_notebook(store, timer),
             Effect::Settle { call, outcome } => self.settle_call(call, outcome),
-            // Traces of the old code have no flags, so nothing is watched and nothing is reported.
-            Effect::Compare { .. }
-            | Effect::Compared { .. }
-            | Effect::Admitted { .. }
-            | Effect::Watch
-            | Effect::Unwatch
-            | Effect::Diagnostic { .. } => {}
+            Effect::Watch => (self.stores[store].is_watched, self.stores[store].has_news) = (true, true),
+            Effect::Unwatch => self.stores[store].is_watched = false,
+            Effect::Compare { observation } => {
+                let comparison = judge(&observation, None);
+                self.compared.push((*observation, comparison.clone()));
+                self.step_notebook(store, Input::Compared(Ok(comparison)));
+            }
+            // Recordings know neither decisions nor diagnostics.
+            Effect::Compared { .. } | Effect::Admitted { .. } | Effect::Diagnostic { .. } => {}
         }
     }
 }

@@ -134,7 +134,13 @@ fn facts(execution: &ObservedExecution, observation: &Observation) -> Vec<Event>
     let entry = &execution.entry;
     let host = UserId::from("host");
     let mut events = Vec::new();
-    if let Source::Text(source) = &execution.source {
+    // Of an execution that was given up before its source was read, only its end is looked at: any source will do.
+    let source = match &execution.source {
+        Source::Text(source) => Some(source.clone()),
+        Source::Unread => Some(String::new()),
+        Source::Missing => None,
+    };
+    if let Some(source) = source {
         let created = CellCreated {
             id: entry.cell_id.clone(),
             fractional_index: "a0".to_owned(),
@@ -142,8 +148,7 @@ fn facts(execution: &ObservedExecution, observation: &Observation) -> Vec<Event>
             created_by: host.clone(),
         };
         events.push(created.into());
-        let changed =
-            CellSourceChanged { id: entry.cell_id.clone(), source: source.clone(), modified_by: host.clone() };
+        let changed = CellSourceChanged { id: entry.cell_id.clone(), source, modified_by: host.clone() };
         events.push(changed.into());
     }
     let requested = ExecutionRequested {

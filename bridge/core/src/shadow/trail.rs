@@ -38,7 +38,7 @@ impl Trails {
         let of_cell = || self.0.iter().filter(|trail| trail.cell == *cell && trail.is_started());
         let under_way = of_cell().filter(|trail| !trail.is_over()).min_by_key(|trail| trail.outputs_like(event));
         // An output behind the end of its execution still belongs to it: it came late.
-        under_way.or_else(|| of_cell().last()).map(|trail| trail.id.clone())
+        under_way.or_else(|| of_cell().next_back()).map(|trail| trail.id.clone())
     }
 
     /// True once the execution has a terminal.
