@@ -20,7 +20,6 @@ const serve = async (notebook) => {
 
 const DOUBTS = {
   "no-live-query": { variant: "registry", isAttached: false },
-  "no-comparison": { variant: "shadow" },
   "not-a-route": { variant: "typo", variants: { typo: "REGISTRY" } },
   evaluation: { variant: "legacy", targeting: { if: [true, "nowhere", "legacy"] } },
 };
@@ -38,11 +37,13 @@ for (const [doubt, { variant, isAttached = true, ...options }] of Object.entries
   });
 }
 
-test("live needs the comparison too", async (t) => {
-  const notebook = await Notebook.open(t);
-  route("live");
-  const { path, reason } = await serve(notebook);
-  assert.deepEqual([path, reason], ["legacy", { doubt: "no-comparison" }]);
+test("every route but legacy needs the live query", async (t) => {
+  const notebook = await Notebook.open(t, { isAttached: false });
+  for (const variant of ["shadow", "live", "registry"]) {
+    route(variant);
+    const { path, reason } = await serve(notebook);
+    assert.deepEqual([path, reason], ["legacy", { doubt: "no-live-query" }], variant);
+  }
 });
 
 test("the kill switch is no doubt", async (t) => {
@@ -162,5 +163,5 @@ test("a plan names the notebooks that a document would move, and puts nothing in
 });
 
 test("bridge.on refuses an event that does not exist", () => {
-  assert.throws(() => bridge.on("nothing", () => {}), { code: "UNKNOWN_EVENT" });
+  assert.throws(() => bridge.on("nothing", () => {}), { code: "UNKNOWN_EVENT", help: "the events are: diagnostic, comparison" });
 });

@@ -5,7 +5,7 @@
 mod dependencies;
 mod flips;
 mod materialiser;
-mod quirks;
+mod pages;
 mod replay;
 mod shadow;
 mod side_by_side;

@@ -209,7 +209,7 @@ impl MemoryOwner {
                 self.microtasks.push_back(Input::Compared(Ok(comparison)));
                 None
             }
-            Effect::Compared { .. } | Effect::Diagnostic { .. } => None,
+            Effect::Comparing | Effect::Compared { .. } | Effect::Diagnostic { .. } => None,
         }
     }
 

@@ -126,8 +126,9 @@ impl Environment {
                 effects.push(effect);
                 continue;
             };
-            if let Some(shed) = submit(self.lane.as_ref(), key, *observation, self.candidate_fault) {
-                effects.extend(notebook.step(now, Input::Compared(Err(shed))));
+            match submit(self.lane.as_ref(), key, *observation, self.candidate_fault) {
+                Ok(()) => effects.push(Effect::Comparing),
+                Err(shed) => effects.extend(notebook.step(now, Input::Compared(Err(shed)))),
             }
         }
         Some(effects)
@@ -186,8 +187,8 @@ impl Environment {
     }
 }
 
-fn submit(lane: Option<&Lane>, key: NotebookKey, observation: Observation, fault: Option<Fault>) -> Option<Shed> {
+fn submit(lane: Option<&Lane>, key: NotebookKey, observation: Observation, fault: Option<Fault>) -> Result<(), Shed> {
     let executions = observation.executions.len() as u64;
     let is_taken = lane.is_some_and(|lane| lane.submit(key, observation, fault));
-    (!is_taken).then_some(Shed { executions })
+    if is_taken { Ok(()) } else { Err(Shed { executions }) }
 }

@@ -1,5 +1,6 @@
 import { addon, addonError, addonOrNull } from "./addon";
 import { wallMs } from "./clock";
+import { comparisonsSettled } from "./comparisons";
 import { BridgeError, messageOf } from "./errors";
 import type { Comparison, Decision, Diagnostic } from "./protocol";
 
@@ -259,7 +260,8 @@ export async function ready(): Promise<void> {
   configureFromEnvironment();
 }
 
-/** Lets go of files and threads. Runtimes are the host's to stop. */
+/** Waits for the comparisons that are under way, then lets go of files and threads. Runtimes are the host's to stop. */
 export async function shutdown(): Promise<void> {
+  await comparisonsSettled();
   addonOrNull()?.unwatchFlags();
 }

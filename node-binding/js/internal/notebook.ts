@@ -3,6 +3,7 @@ import type { LiveStore } from "../types";
 import { addon } from "./addon";
 import { attributesOf, noticeFlags, report, tellComparison } from "./bridge";
 import { Intervals, monoMs, wallMs } from "./clock";
+import { comparisonBegan, comparisonEnded } from "./comparisons";
 import { BridgeError } from "./errors";
 import { abandon, call, done, failure, performAll, settle } from "./perform";
 import type { Answer, Decision, Hook, Method, NotebookEffect, SessionIds } from "./protocol";
@@ -160,7 +161,11 @@ export class Notebook {
       case "adopt":
         this.#seated.get(effect.runtime)?.adopt(effect.ids);
         return null;
+      case "comparing":
+        comparisonBegan(this);
+        return null;
       case "compared":
+        comparisonEnded(this);
         tellComparison({ notebook: this.#id, ...effect.comparison });
         return null;
       case "diagnostic":

@@ -89,6 +89,7 @@ export type NotebookEffect =
   | { type: "watch" }
   | { type: "unwatch" }
   | { type: "adopt"; runtime: number; ids: SessionIds }
+  | { type: "comparing" }
   | { type: "compared"; comparison: Omit<Comparison, "notebook"> }
   | { type: "diagnostic"; diagnostic: Diagnostic };
 

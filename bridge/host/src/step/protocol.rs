@@ -190,13 +190,16 @@ pub enum Effect {
         /// The new ids.
         ids: SessionIds,
     },
-    /// Compare this away from the notebook's thread; answered with [`Input::Compared`]. It stays in Rust.
+    /// Compare this away from the notebook's thread; answered with [`Input::Compared`]. It stays in Rust, where it becomes
+    /// [`Effect::Comparing`] if the shadow can take it.
     #[serde(skip)]
     Compare {
         /// What the serving path did.
         observation: Box<Observation>,
     },
-    /// A comparison is done.
+    /// A comparison has begun: keep the notebook until it has ended with [`Effect::Compared`].
+    Comparing,
+    /// A comparison has ended.
     Compared {
         /// Its outcome.
         comparison: Box<Comparison>,

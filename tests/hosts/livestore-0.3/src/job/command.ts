@@ -1,9 +1,11 @@
 /** The command line around the job: arguments in, exit status out. */
+import { BridgeError } from "runtime-bridge";
+import { seedCandidateFault } from "runtime-bridge/testing";
 import { InputError, newsText } from "./failure.js";
 import { flagFile } from "./flagDocument.js";
 import { Job } from "./job.js";
 import { loadNotebooks, WATCHED_NOTEBOOKS_LIMIT } from "./notebooks.js";
-import { parseOptions, USAGE } from "./options.js";
+import { parseOptions, usage } from "./options.js";
 import { Terminal, type Output } from "./terminal.js";
 
 /** Exit status of a process that ends at the second Ctrl-C: 128 and the number of SIGINT. */
@@ -17,7 +19,7 @@ export interface Surroundings {
   readonly err: Output;
 }
 
-/** Gives the exit status: 0, 1 for executions that were lost or doubled, 2 for bad input. */
+/** Gives the exit status: 0, 1 for executions that were lost or doubled or that differ, 2 for bad input. */
 export const runCommand = async (surroundings: Surroundings): Promise<number> => {
   try {
     return await run(surroundings);
@@ -31,7 +33,7 @@ export const runCommand = async (surroundings: Surroundings): Promise<number> =>
 const run = async ({ args, env, out, err }: Surroundings): Promise<number> => {
   const options = parseOptions(args);
   if (options.help) {
-    out.write(`${USAGE}\n`);
+    out.write(`${usage()}\n`);
     return 0;
   }
   const isTerminal = out.isTTY === true;
@@ -41,6 +43,7 @@ const run = async ({ args, env, out, err }: Surroundings): Promise<number> => {
     const message = `at most ${WATCHED_NOTEBOOKS_LIMIT} notebooks can be watched, found \`${loaded.notebooks.length}\``;
     throw new InputError("TOO_MANY_NOTEBOOKS", message, "name fewer, or add --once");
   }
+  spoilCandidate(options.candidateFault);
   const job = await Job.open({
     flagFile: flagFile(options.flags, env),
     loaded,
@@ -49,6 +52,15 @@ const run = async ({ args, env, out, err }: Surroundings): Promise<number> => {
     terminal: new Terminal(out, err, isTerminal && !options.json),
   });
   return once ? job.once() : interruptible(job);
+};
+
+const spoilCandidate = (fault: string | null): void => {
+  try {
+    seedCandidateFault(fault);
+  } catch (error) {
+    if (!(error instanceof BridgeError)) throw error;
+    throw new InputError(error.code, error.message, error.help, { cause: error });
+  }
 };
 
 /** The first Ctrl-C ends the watch in order, the second ends the process. */

@@ -1,11 +1,11 @@
 /** The main job: runs notebooks side by side, and again whenever their routes change. */
-import { bridge, type Diagnostic, shutdown } from "runtime-bridge";
+import { bridge, type Comparison, type Diagnostic, shutdown } from "runtime-bridge";
 import { newsText } from "./failure.js";
 import { useFlagFile } from "./flagDocument.js";
 import { NotebookHost } from "./notebookHost.js";
 import type { Loaded } from "./notebooks.js";
 import { exitStatusOf, reportOf, type JobReport } from "./report.js";
-import { accountText, tableOf, totalsText } from "./table.js";
+import { accountText, comparisonText, tableOf, totalsText } from "./table.js";
 import type { Terminal } from "./terminal.js";
 
 /** All notebooks share one thread, so more stores at once would cost 16 MiB each and gain nothing. */
@@ -24,7 +24,7 @@ type Event = "flags" | "moved" | "interrupted";
 export class Job {
   readonly #input: JobInput;
   readonly #hosts: readonly NotebookHost[];
-  readonly #unlisten: () => void;
+  readonly #unlisten: (() => void)[];
   readonly #events = new Set<Event>();
   #wake: () => void = () => undefined;
   #isRunning = false;
@@ -42,7 +42,10 @@ export class Job {
           () => this.#happened("moved"),
         ),
     );
-    this.#unlisten = bridge.on("diagnostic", (news) => this.#hear(news));
+    this.#unlisten = [
+      bridge.on("diagnostic", (news) => this.#hear(news)),
+      bridge.on("comparison", (news) => this.#compare(news)),
+    ];
   }
 
   /** Puts the flags in force. Rejects with an `InputError` where the document cannot be used; nothing has run then. */
@@ -83,7 +86,7 @@ export class Job {
     clearInterval(alive);
     await Promise.all(this.#hosts.map((host) => host.close()));
     const report = await this.#end();
-    terminal.print(`\n${accountText(report)}`);
+    terminal.print(`\n${[accountText(report), ...comparisonText(report)].join("\n")}`);
     return exitStatusOf(report);
   }
 
@@ -137,15 +140,16 @@ export class Job {
   }
 
   async #end(): Promise<JobReport> {
-    this.#unlisten();
     await shutdown();
+    for (const unlisten of this.#unlisten) unlisten();
     return this.report();
   }
 
   #printTable(withRuns: boolean): void {
     const report = this.report();
     const { terminal } = this.#input;
-    terminal.print(`${tableOf(report, withRuns)}\n\n${totalsText(report)}\n${accountText(report)}`);
+    const texts = [totalsText(report), accountText(report), ...comparisonText(report)];
+    terminal.print(`${tableOf(report, withRuns)}\n\n${texts.join("\n")}`);
   }
 
   #printSkipped(): void {
@@ -165,6 +169,10 @@ export class Job {
     if (!this.#isRunning) return;
     const { requested, ended } = this.#progress();
     this.#input.terminal.progress(`running: ${ended} of ${requested} executions in ${this.#hosts.length} notebooks`);
+  }
+
+  #compare(news: Comparison): void {
+    this.#hosts.find(({ loaded }) => loaded.notebook.id === news.notebook)?.compared.add(news);
   }
 
   /** A document that is in force again, or for the first time, may move notebooks; a refused one is only told. */

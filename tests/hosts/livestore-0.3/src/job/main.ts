@@ -1,5 +1,5 @@
 /**
- * `npm start`: runs notebooks behind the old API, routed by flag. See `USAGE` in `options.ts`.
+ * `npm start`: runs notebooks behind the old API, routed by flag. See `usage` in `options.ts`.
  *
  * The environment is put in order here, before anything is imported that looks at it.
  */

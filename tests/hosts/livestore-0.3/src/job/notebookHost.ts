@@ -10,6 +10,7 @@ import type { ImportedCell } from "../ipynb.js";
 import { tables } from "../schema.js";
 import { closeStore, commit, openStore, queryDb, Schema, type EncodedEvent, type Store } from "../store.js";
 import { Accounting, sumOf, type Requested, type Verdict } from "./accounting.js";
+import { Comparisons } from "./comparisons.js";
 import { messageOf } from "./failure.js";
 import { sourceBytes, type LoadedNotebook } from "./notebooks.js";
 
@@ -52,6 +53,8 @@ export class NotebookHost {
   readonly loaded: LoadedNotebook;
   /** What kept the notebook from being run or closed in order. */
   readonly problems: string[] = [];
+  /** What the comparisons of both paths have said, in all runs. */
+  readonly compared = new Comparisons();
   /** How often its cells have been requested. */
   runs = 0;
   /** From the last request to the end of its last execution; null before. */

@@ -1,5 +1,6 @@
 /** The command line of the main job. */
 import { parseArgs } from "node:util";
+import { candidateFaults } from "runtime-bridge/testing";
 import { InputError, messageOf } from "./failure.js";
 
 export interface Options {
@@ -11,10 +12,13 @@ export interface Options {
   readonly json: boolean;
   readonly verbose: boolean;
   readonly help: boolean;
+  /** Spoils the candidate of every comparison, to see that it is noticed; null to leave it alone. */
+  readonly candidateFault: string | null;
   readonly notebooks: readonly string[];
 }
 
-export const USAGE = `usage: npm start -- [--flags FILE] [--once] [--json] [NOTEBOOK.ipynb ...]
+/** The text behind `--help`. */
+export const usage = (): string => `usage: npm start -- [--flags FILE] [--once] [--json] [--candidate-fault NAME] [NOTEBOOK.ipynb ...]
 
 Runs the html cells of notebooks behind the old API, each notebook on the route that its flag gives.
 
@@ -24,9 +28,12 @@ Runs the html cells of notebooks behind the old API, each notebook on the route 
                   (implied where there is no terminal, or CI is set)
   --json          print one JSON document instead of the table; implies --once
   --verbose       also print what the bridge tells for information
+  --candidate-fault NAME
+                  spoil what the path that does not serve does on the routes shadow and live, to see it noticed:
+                  ${candidateFaults().join(", ")}
   --help          print this
 
-exit status: 0 when every requested cell ran exactly once, 1 when one did not, 2 for bad input`;
+exit status: 0 when every requested cell ran exactly once and the paths agree, 1 when not, 2 for bad input`;
 
 /** Throws an `InputError` for what it does not understand. */
 export const parseOptions = (args: readonly string[]): Options => {
@@ -39,15 +46,16 @@ export const parseOptions = (args: readonly string[]): Options => {
         once: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         verbose: { type: "boolean", default: false },
+        "candidate-fault": { type: "string" },
         help: { type: "boolean", default: false },
       },
     });
-    const { flags = null, once, json, verbose, help } = values;
-    return { flags, once: once || json, json, verbose, help, notebooks: positionals };
+    const { flags = null, once, json, verbose, help, "candidate-fault": candidateFault = null } = values;
+    return { flags, once: once || json, json, verbose, help, candidateFault, notebooks: positionals };
   } catch (error) {
     // Node adds how to pass such a word as a positional argument, which no notebook needs.
     const [sentence = ""] = messageOf(error).split(/\. |\n/);
     const reason = sentence.replace(/'/g, "`").replace(/^[A-Z]/, (letter) => letter.toLowerCase());
-    throw new InputError("USAGE", reason, `see the usage\n\n${USAGE}`, { cause: error });
+    throw new InputError("USAGE", reason, `see the usage\n\n${usage()}`, { cause: error });
   }
 };

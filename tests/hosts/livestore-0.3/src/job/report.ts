@@ -1,6 +1,7 @@
 /** What the job tells in the end: the document that `--json` prints, from which the table is made too. */
 import type { Decision } from "runtime-bridge";
 import { sumOf, type Fault } from "./accounting.js";
+import type { ComparisonCounts, MismatchReport } from "./comparisons.js";
 import type { NotebookHost } from "./notebookHost.js";
 import type { SkippedNotebook } from "./notebooks.js";
 
@@ -35,6 +36,12 @@ export interface JobReport {
     readonly wrong: number;
     readonly faults: readonly (Fault & { readonly notebook: string })[];
   };
+  /** What the comparisons of both paths have said, in all runs. */
+  readonly comparison: ComparisonCounts & {
+    /** How often each difference of the ledger of known differences was seen. */
+    readonly knownDifferences: Readonly<Record<string, number>>;
+    readonly mismatches: readonly (MismatchReport & { readonly notebook: string })[];
+  };
   /** What kept a notebook from being run or closed in order. */
   readonly problems: readonly { readonly notebook: string; readonly message: string }[];
 }
@@ -56,6 +63,8 @@ export interface NotebookReport {
   readonly executed: number;
   /** In the last run. */
   readonly outputs: number;
+  /** In all runs; null where nothing was compared. */
+  readonly comparison: ComparisonCounts | null;
   readonly notYetRunnable: Readonly<Record<string, number>>;
   /** How often its html cells have been requested. */
   readonly runs: number;
@@ -88,14 +97,15 @@ export const reportOf = ({ flagFile, generation, hosts, skipped, milliseconds }:
       milliseconds: Math.round(milliseconds),
     },
     accounting: accountOf(hosts),
+    comparison: comparisonOf(hosts),
     problems: hosts.flatMap((host) => host.problems.map((message) => ({ notebook: idOf(host), message }))),
   };
 };
 
-/** 1 where an execution was not executed exactly once, or a notebook could not be run in order. */
-export const exitStatusOf = ({ accounting, problems }: JobReport): number => {
+/** 1 where an execution was not executed exactly once, the paths differ, or a notebook could not be run in order. */
+export const exitStatusOf = ({ accounting, comparison, problems }: JobReport): number => {
   const isClean = accounting.executedOnce === accounting.requested && accounting.faults.length === 0;
-  return isClean && problems.length === 0 ? 0 : 1;
+  return isClean && comparison.mismatch === 0 && problems.length === 0 ? 0 : 1;
 };
 
 const idOf = ({ loaded }: NotebookHost): string => loaded.notebook.id;
@@ -106,6 +116,20 @@ const accountOf = (hosts: readonly NotebookHost[]): JobReport["accounting"] => {
   const faults = verdicts.flatMap(({ notebook, verdict }) => verdict.faults.map((fault) => ({ notebook, ...fault })));
   const of = (kind: Fault["kind"]) => faults.filter((fault) => fault.kind === kind).length;
   return { requested, executedOnce, lost: of("lost"), doubled: of("doubled"), wrong: of("wrong"), faults };
+};
+
+const comparisonOf = (hosts: readonly NotebookHost[]): JobReport["comparison"] => {
+  const counts = hosts.map(({ compared }) => compared.counts);
+  const sum = (count: (counts: ComparisonCounts) => number) =>
+    counts.reduce((total, one) => total + (one === null ? 0 : count(one)), 0);
+  return {
+    match: sum(({ match }) => match),
+    known: sum(({ known }) => known),
+    mismatch: sum(({ mismatch }) => mismatch),
+    inconclusive: sum(({ inconclusive }) => inconclusive),
+    knownDifferences: counted(hosts.flatMap(({ compared }) => Object.entries(compared.knownDifferences))),
+    mismatches: hosts.flatMap((host) => host.compared.mismatches.map((one) => ({ notebook: idOf(host), ...one }))),
+  };
 };
 
 const notebookReportOf = (host: NotebookHost): NotebookReport => {
@@ -126,6 +150,7 @@ const notebookReportOf = (host: NotebookHost): NotebookReport => {
     html: host.htmlCells,
     executed: executedOnce,
     outputs,
+    comparison: host.compared.counts,
     notYetRunnable: counted(waiting.map(({ runtimeType }) => [runtimeType ?? "unnamed", 1])),
     runs: host.runs,
     milliseconds: host.milliseconds === null ? null : Math.round(host.milliseconds),

@@ -2,7 +2,7 @@
 import type { JobReport, NotebookReport } from "./report.js";
 
 /** Longer ids are cut, so that all columns fit into 120. */
-const NOTEBOOK_WIDTH = 36;
+const NOTEBOOK_WIDTH = 23;
 
 /** One bad store can make thousands; the JSON document has them all. */
 const SHOWN_FAULTS_LIMIT = 20;
@@ -29,13 +29,20 @@ const right = (title: string, count: (notebook: NotebookReport) => number | null
   text: (notebook) => String(count(notebook) ?? "-"),
 });
 
+const COMPARED: Column = {
+  title: "match/known/mismatch",
+  align: "right",
+  text: ({ comparison }) =>
+    comparison === null ? "-" : `${comparison.match}/${comparison.known}/${comparison.mismatch}`,
+};
+
 const COLUMNS: readonly Column[] = [
   NOTEBOOK,
   ROUTE,
   right("cells", ({ cells }) => cells),
   right("html", ({ html }) => html),
   right("executed", ({ executed }) => executed),
-  right("outputs", ({ outputs }) => outputs),
+  COMPARED,
   right("not yet", ({ notYetRunnable }) => total(notYetRunnable)),
   right("ms", ({ milliseconds }) => milliseconds),
 ];
@@ -75,6 +82,25 @@ export const accountText = ({ accounting, problems }: JobReport): string => {
     ...problems.map(({ notebook, message }) => `failed: notebook ${notebook}: ${message}`),
   ].join("\n");
 };
+
+/** What the comparisons have said; nothing where none was made. */
+export const comparisonText = ({ comparison }: JobReport): string[] => {
+  const { match, known, mismatch, inconclusive, knownDifferences, mismatches } = comparison;
+  if (match + known + mismatch + inconclusive === 0) return [];
+  const names = Object.entries(knownDifferences).map(([name, count]) => `${count} ${name}`);
+  const hidden = mismatches.length - SHOWN_FAULTS_LIMIT;
+  return [
+    `${match + known + mismatch} compared: ${match} match, ${known} known, ${mismatch} mismatch` +
+      (inconclusive === 0 ? "" : `; ${inconclusive} inconclusive`),
+    ...(names.length === 0 ? [] : [`known differences: ${names.join(", ")}`]),
+    ...mismatches.slice(0, SHOWN_FAULTS_LIMIT).map(mismatchText),
+    ...(hidden > 0 ? [`and ${hidden} more; --json prints all`] : []),
+  ];
+};
+
+const mismatchText = ({ notebook, queueId, path, legacy, registry }: JobReport["comparison"]["mismatches"][number]) =>
+  `mismatch: notebook ${notebook}${queueId === null ? "" : `, execution ${queueId}`}: ${path}: ` +
+  `legacy ${legacy ?? "nothing"}, registry ${registry ?? "nothing"}`;
 
 const faultText = ({ kind, notebook, queueId, cellId, reason }: JobReport["accounting"]["faults"][number]): string => {
   const cell = cellId === "" ? "" : `, cell ${cellId}`;

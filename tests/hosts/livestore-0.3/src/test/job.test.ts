@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { candidateFaults, seedCandidateFault } from "runtime-bridge/testing";
 import { runCommand } from "../job/command.js";
 import { InputError, newsText } from "../job/failure.js";
 import { Job } from "../job/job.js";
@@ -53,7 +54,7 @@ const flags = (defaultVariant: string, targeting: object = {}): object => ({
   flags: {
     "runtime-route": {
       state: "ENABLED",
-      variants: { legacy: "legacy", registry: "registry" },
+      variants: { legacy: "legacy", shadow: "shadow", live: "live", registry: "registry" },
       defaultVariant,
       targeting,
       metadata: { boundary: "drain" },
@@ -100,6 +101,7 @@ test("options are read, and what is no option is refused with the usage", () => 
     json: true,
     verbose: false,
     help: false,
+    candidateFault: null,
     notebooks: ["a.ipynb", "b.ipynb"],
   });
   for (const [args, message] of [
@@ -195,6 +197,31 @@ test("the command ends by itself and keeps standard output for the result", DEAD
   assert.deepEqual([refused.status, refused.out], [2, ""], refused.err);
 });
 
+test("on the routes that compare the paths agree, and what is spoiled in a candidate costs the exit status", DEADLINE, async (t) => {
+  t.after(() => seedCandidateFault(null));
+  const notebook = notebookFile("compared.ipynb", "<p>1</p>", "<p>2</p>");
+  for (const route of ["shadow", "live"]) {
+    const flagFile = write(`${route}.json`, flags(route));
+    for (const fault of [null, ...candidateFaults()]) {
+      seedCandidateFault(fault);
+      const { job, out } = await openJob(flagFile, [notebook], true);
+      assert.equal(await job.once(), fault === null ? 0 : 1, `${fault} on ${route}`);
+      const { comparison, accounting } = JSON.parse(out.text) as JobReport;
+      const expected = fault === null ? [0, 2, 0] : [0, 0, 2];
+      assert.deepEqual([comparison.match, comparison.known, comparison.mismatch], expected, `${fault} on ${route}`);
+      assert.equal(accounting.executedOnce, 2, "what serves is untouched");
+    }
+  }
+});
+
+test("the command spoils candidates too", DEADLINE, () => {
+  write("shadow.json", flags("shadow"));
+  notebookFile("compared.ipynb", "<p>1</p>");
+  const { status, out, err } = spawned(["--flags", "shadow.json", "--candidate-fault", "changed-character", "compared.ipynb"]);
+  assert.equal(status, 1, err);
+  assert.match(out, /1 compared: 0 match, 0 known, 1 mismatch\nmismatch: .*: outputs\[0\].* legacy "<p>1<\/p>", registry "<p>1<\/p\?"/);
+});
+
 test("bad input ends with status 2 before anything runs, and says where and what to do", DEADLINE, async () => {
   const good = notebookFile("good.ipynb", "<p>1</p>");
   write("broken.ipynb", '{"nbformat": 4,\n  "cells": [');
@@ -211,6 +238,7 @@ test("bad input ends with status 2 before anything runs, and says where and what
     [["--flags", "latin.json"], /^error: latin\.json: .*not UTF-8 \[FLAGS_NOT_TEXT\]\n {2}hint: \S/],
     [["--flags", "syntax.json"], /^error: \S+syntax\.json:2:1: .*\[SYNTAX\]\n {2}hint: check the JSON[^\n]*\n$/],
     [["--flags", "state.json"], /^error: \S+state\.json:2:12: flags\.runtime-route\.state: .*\[UNKNOWN_STATE\]\n {2}hint/],
+    [["--candidate-fault", "nope"], /^error: .*`nope` \[UNKNOWN_FAULT\]\n {2}hint: the faults are: dropped-terminal/],
     [["--nope"], /^error: unknown option `--nope` \[USAGE\]\n {2}hint: see the usage\n\nusage: npm start/],
   ] as const) {
     const [out, err] = [new Screen(), new Screen()];

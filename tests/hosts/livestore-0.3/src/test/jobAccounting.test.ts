@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { RecordedEvent } from "../eventRecorder.js";
 import { Accounting, type Verdict } from "../job/accounting.js";
 import { exitStatusOf, type JobReport, type NotebookReport } from "../job/report.js";
-import { accountText, tableOf, totalsText } from "../job/table.js";
+import { accountText, comparisonText, tableOf, totalsText } from "../job/table.js";
 import type { JsonObject } from "../store.js";
 
 const event = (name: string, args: JsonObject): RecordedEvent => ({ name: `v1.${name}`, args });
@@ -30,7 +30,7 @@ const judge = (log: readonly RecordedEvent[], statuses: Record<string, string> =
   return accounting.verdict((queueId) => statuses[queueId] ?? "completed");
 };
 
-const reportWith = (verdict: Verdict, notebooks: readonly NotebookReport[] = []): JobReport => {
+const reportWith = (verdict: Verdict, notebooks: readonly NotebookReport[] = [], mismatch = 0): JobReport => {
   const faults = verdict.faults.map((fault) => ({ notebook: "nb", ...fault }));
   const of = (kind: string) => faults.filter((fault) => fault.kind === kind).length;
   return {
@@ -47,6 +47,7 @@ const reportWith = (verdict: Verdict, notebooks: readonly NotebookReport[] = [])
       milliseconds: 1234,
     },
     accounting: { ...verdict, lost: of("lost"), doubled: of("doubled"), wrong: of("wrong"), faults },
+    comparison: { match: 1, known: 2, mismatch, inconclusive: 0, knownDifferences: { "no-metadata": 2 }, mismatches: [] },
     problems: [],
   };
 };
@@ -102,6 +103,7 @@ test("the table is aligned and tells of moves and runs", () => {
     html: 2,
     executed: 2,
     outputs: 2,
+    comparison: null,
     notYetRunnable: { python: 3, sql: 1 },
     runs: 1,
     milliseconds: 7,
@@ -111,18 +113,30 @@ test("the table is aligned and tells of moves and runs", () => {
     row("short", {}),
     row(`${"long-".repeat(8)}name`, { movedFrom: "legacy", route: "registry", reason: "targeting", cells: 120 }),
     row("stopped", { route: null, reason: null, milliseconds: null, runs: 12 }),
+    row("tried", { route: "shadow", comparison: { match: 1, known: 20, mismatch: 3, inconclusive: 0 } }),
   ];
   const report = reportWith(judge([...A, ...B]), rows);
   assert.deepEqual(tableOf(report, true).split("\n"), [
-    "notebook                              route and why                  cells  html  executed  outputs  not yet  ms  runs",
-    "short                                 legacy (default)                   9     2         2        2        4   7     1",
-    "long-long-long-long-long-long-long-…  legacy > registry (targeting)    120     2         2        2        4   7     1",
-    "stopped                               none                               9     2         2        2        4   -    12",
+    "notebook                 route and why                  cells  html  executed  match/known/mismatch  not yet  ms  runs",
+    "short                    legacy (default)                   9     2         2                     -        4   7     1",
+    "long-long-long-long-lo…  legacy > registry (targeting)    120     2         2                     -        4   7     1",
+    "stopped                  none                               9     2         2                     -        4   -    12",
+    "tried                    shadow (default)                   9     2         2                1/20/3        4   7     1",
   ]);
   assert.ok(!tableOf(report, false).includes("runs"));
   assert.ok(tableOf(report, true).split("\n").every((line) => line.length <= 120));
   assert.equal(totalsText(report), "2 notebooks, 9 cells: 2 html, 4 not yet runnable (3 python, 1 sql); 1.2 s");
   assert.equal(accountText(report), "2 requested, 2 executed exactly once, 0 lost, 0 doubled");
+});
+
+test("a mismatch costs the exit status and known differences do not", () => {
+  const verdict = judge([...A, ...B]);
+  assert.equal(exitStatusOf(reportWith(verdict)), 0);
+  assert.equal(exitStatusOf(reportWith(verdict, [], 1)), 1);
+  assert.deepEqual(comparisonText(reportWith(verdict, [], 1)), [
+    "4 compared: 1 match, 2 known, 1 mismatch",
+    "known differences: 2 no-metadata",
+  ]);
 });
 
 test("the account names each fault", () =>
