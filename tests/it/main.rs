@@ -5,6 +5,7 @@
 mod dependencies;
 mod flips;
 mod materialiser;
+mod normalise;
 mod pages;
 mod replay;
 mod shadow;

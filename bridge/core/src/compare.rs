@@ -239,8 +239,12 @@ fn fields(legacy: &Canonical, registry: &Canonical) -> [(&'static str, Option<Va
 }
 
 fn cosmetic(legacy: &Canonical, registry: &Canonical) -> Vec<Difference> {
+    let side = |canonical: &Canonical| serde_json::to_value(&canonical.cosmetic).unwrap_or_default();
+    let (Value::Object(left), Value::Object(right)) = (side(legacy), side(registry)) else { return Vec::new() };
     let mut out = Vec::new();
-    diff("clears", Some(&legacy.clears.into()), Some(&registry.clears.into()), &mut out);
+    let names: BTreeSet<&String> = left.keys().chain(right.keys()).collect();
+    names.into_iter().for_each(|name| diff(name, left.get(name), right.get(name), &mut out));
+    out.truncate(MAX_DIFFERENCES);
     out
 }
 

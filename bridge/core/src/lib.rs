@@ -19,7 +19,7 @@ pub use gate::{Gate, GateCounts, Mode, Pass, Refusal, Ruling};
 pub use known::{KNOWN_DIFFERENCES, KnownDifference, Pair, Seen};
 pub use lease::{Change, Lease, Token};
 pub use ledger::{Ledger, MAX_FINISHED_ROWS, Standing, Tally, Terminal};
-pub use normalise::{Canonical, End, Hits, RULES_VERSION, normalise};
+pub use normalise::{Canonical, Cosmetic, End, Hits, RULES_VERSION, normalise};
 pub use plan::{Known, Move, Plan, plan};
 pub use router::{Ability, Boundary, Decision, Doubt, Path, ROUTE_FLAG, Reason, Route, decide};
 pub use shadow::{

@@ -3,9 +3,12 @@
 //! One pure function serves both sides. Each rule has a name and counts how often it was applied. The canonical form holds
 //! what a user can see and what the log must keep: the order of the lifecycle, the visible outputs, the end.
 
+mod address;
+mod screen;
+
 use std::collections::BTreeMap;
 
-use registry::{Container, Event, ExecutionStatus, Representations};
+use registry::{Container, DisplayId, Event, ExecutionStatus, OutputId, Representations, StreamName};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -27,8 +30,29 @@ pub struct Canonical {
     pub outputs: Vec<Value>,
     /// How it ended, if it did.
     pub end: Option<End>,
-    /// How often it cleared the cell; cosmetic.
+    /// What differs for nobody, and is reported all the same.
+    pub cosmetic: Cosmetic,
+}
+
+/// What a comparison reports without letting it decide.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Cosmetic {
+    /// How often the cell was cleared.
     pub clears: usize,
+    /// How often a display was updated.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub updates: usize,
+    /// The streams in the order in which they were written to, runs folded into one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub interleaving: Vec<StreamName>,
+    /// Where text is styled: `line:column+length style`, stream by stream.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub styles: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The end of an execution.
@@ -42,18 +66,33 @@ pub struct End {
 
 /// Normalises the events of one execution whose entry carries this execution count.
 pub fn normalise(execution_count: i64, events: &[Event], hits: &mut Hits) -> Canonical {
-    let mut scribe = Scribe { execution_count, aliases: BTreeMap::new(), hits, phases: Vec::new(), shown: Vec::new() };
-    let mut canonical = Canonical::default();
-    events.iter().for_each(|event| scribe.take(event, &mut canonical));
-    canonical.lifecycle = scribe.phases.join(" ");
-    canonical.outputs = scribe.outputs();
-    canonical
+    let mut scribe = Scribe {
+        execution_count,
+        aliases: BTreeMap::new(),
+        hits,
+        phases: Vec::new(),
+        shown: Vec::new(),
+        is_clear_pending: false,
+        canonical: Canonical::default(),
+    };
+    events.iter().for_each(|event| scribe.take(event));
+    scribe.finish()
 }
 
 /// An output with its place.
 struct Shown {
     position: f64,
-    output: Value,
+    id: OutputId,
+    body: Body,
+}
+
+/// What an output holds, before text is shown as a terminal shows it.
+enum Body {
+    Terminal(StreamName, String),
+    Markdown(String),
+    Bundle { kind: &'static str, display: Option<DisplayId>, representations: Representations, count: Option<i64> },
+    Error(Container),
+    Other(Value),
 }
 
 struct Scribe<'h> {
@@ -63,10 +102,12 @@ struct Scribe<'h> {
     hits: &'h mut Hits,
     phases: Vec<&'static str>,
     shown: Vec<Shown>,
+    is_clear_pending: bool,
+    canonical: Canonical,
 }
 
 impl Scribe<'_> {
-    fn take(&mut self, event: &Event, canonical: &mut Canonical) {
+    fn take(&mut self, event: &Event) {
         match event {
             Event::ExecutionAssigned(_) => self.phase("assigned"),
             Event::ExecutionStarted(_) => {
@@ -82,69 +123,90 @@ impl Scribe<'_> {
                     ExecutionStatus::Error => "error",
                     ExecutionStatus::Cancelled => "cancelled",
                 };
-                canonical.end.get_or_insert(End { status, error: completed.error.clone() });
+                self.canonical.end.get_or_insert(End { status, error: completed.error.clone() });
             }
             Event::ExecutionCancelled(_) => {
                 self.phase("cancelled");
-                canonical.end.get_or_insert(End { status: "cancelled", error: None });
+                self.canonical.end.get_or_insert(End { status: "cancelled", error: None });
             }
-            Event::CellOutputsCleared(_) => {
+            Event::CellOutputsCleared(cleared) => {
                 self.hit("clears");
-                canonical.clears += 1;
-                canonical.replaces = true;
-                self.shown.clear();
+                self.canonical.cosmetic.clears += 1;
+                if cleared.wait { self.is_clear_pending = true } else { self.clear() }
             }
             other => self.take_output(other),
         }
     }
 
+    /// Takes away what is shown, of this execution and of those before.
+    fn clear(&mut self) {
+        self.is_clear_pending = false;
+        self.canonical.replaces = true;
+        self.shown.clear();
+    }
+
     fn take_output(&mut self, event: &Event) {
-        let (position, output) = match event {
+        let (position, id, body) = match event {
             Event::MultimediaResultOutputAdded(e) => {
+                let count = Some(e.execution_count - self.execution_count);
+                let representations = e.representations.clone();
                 self.hit("execution-count");
-                let offset = e.execution_count - self.execution_count;
-                let representations = self.bundle(&e.representations);
-                let id = self.alias("output", e.id.as_str());
-                (
-                    &e.position,
-                    json!({ "kind": "result", "id": id, "executionCount": offset, "representations": representations }),
-                )
+                (&e.position, &e.id, Body::Bundle { kind: "result", display: None, representations, count })
             }
             Event::MultimediaDisplayOutputAdded(e) => {
-                let representations = self.bundle(&e.representations);
-                let id = self.alias("output", e.id.as_str());
-                let display = e.display_id.as_ref().map(|display| self.alias("display", display.as_str()));
-                (
-                    &e.position,
-                    json!({ "kind": "display", "id": id, "displayId": display, "representations": representations }),
-                )
+                let (display, representations) = (e.display_id.clone(), e.representations.clone());
+                (&e.position, &e.id, Body::Bundle { kind: "display", display, representations, count: None })
             }
-            Event::ErrorOutputAdded(e) => {
-                let id = self.alias("output", e.id.as_str());
-                (&e.position, json!({ "kind": "error", "id": id, "content": container(&e.content) }))
-            }
-            Event::TerminalOutputAdded(e) => {
-                let id = self.alias("output", e.id.as_str());
-                (
-                    &e.position,
-                    json!({ "kind": "terminal", "id": id, "stream": e.stream_name, "content": container(&e.content) }),
-                )
-            }
-            Event::MarkdownOutputAdded(e) => {
-                let id = self.alias("output", e.id.as_str());
-                (&e.position, json!({ "kind": "markdown", "id": id, "content": container(&e.content) }))
-            }
-            // What no html path writes is kept as it is: a difference in it is a difference.
-            other => {
-                self.phase("other");
-                return self
-                    .shown
-                    .push(Shown { position: f64::MAX, output: serde_json::to_value(other).unwrap_or_default() });
-            }
+            Event::ErrorOutputAdded(e) => (&e.position, &e.id, Body::Error(e.content.clone())),
+            Event::TerminalOutputAdded(e) => (&e.position, &e.id, Body::Terminal(e.stream_name, text_of(&e.content))),
+            Event::MarkdownOutputAdded(e) => (&e.position, &e.id, Body::Markdown(text_of(&e.content))),
+            other => return self.take_change(other),
         };
+        if self.is_clear_pending {
+            self.clear();
+        }
         self.hit("positions");
         self.phase("output");
-        self.shown.push(Shown { position: position.as_f64().unwrap_or(0.0), output });
+        self.shown.push(Shown { position: position.as_f64().unwrap_or(0.0), id: id.clone(), body });
+    }
+
+    /// What changes an output that is shown already.
+    fn take_change(&mut self, event: &Event) {
+        match event {
+            Event::TerminalOutputAppended(e) => self.append(&e.output_id, &e.delta),
+            Event::TerminalOutputAppendedV1(e) => self.append(&e.output_id, &text_of(&e.content)),
+            Event::MarkdownOutputAppended(e) => self.append(&e.output_id, &e.delta),
+            Event::MarkdownOutputAppendedV1(e) => self.append(&e.output_id, &text_of(&e.content)),
+            Event::MultimediaDisplayOutputUpdated(e) => {
+                self.hit("display-updates");
+                self.canonical.cosmetic.updates += 1;
+                for shown in &mut self.shown {
+                    if let Body::Bundle { display, representations, .. } = &mut shown.body
+                        && display.as_ref() == Some(&e.display_id)
+                    {
+                        *representations = e.representations.clone();
+                    }
+                }
+            }
+            // What is no event of an execution's is kept as it is: a difference in it is a difference.
+            other => {
+                self.phase("other");
+                let body = Body::Other(serde_json::to_value(other).unwrap_or_default());
+                self.shown.push(Shown { position: f64::MAX, id: OutputId::from(""), body });
+            }
+        }
+        if !matches!(self.phases.last(), Some(&"other")) {
+            self.phase("output");
+        }
+    }
+
+    fn append(&mut self, id: &OutputId, more: &str) {
+        self.hit("chunks");
+        for shown in self.shown.iter_mut().filter(|shown| shown.id == *id) {
+            if let Body::Terminal(_, text) | Body::Markdown(text) = &mut shown.body {
+                text.push_str(more);
+            }
+        }
     }
 
     /// Folds runs of outputs: how many there are is seen in the outputs.
@@ -166,20 +228,122 @@ impl Scribe<'_> {
         format!("{kind}#{number}")
     }
 
+    /// The outputs by rank of their position; those of one position in the order in which they came.
+    fn finish(mut self) -> Canonical {
+        let mut shown = std::mem::take(&mut self.shown);
+        shown.sort_by(|a, b| a.position.total_cmp(&b.position));
+        let mut outputs = Vec::with_capacity(shown.len());
+        let mut streams: Vec<(StreamName, String)> = Vec::new();
+        for Shown { id, body, .. } in shown {
+            match body {
+                Body::Terminal(stream, text) => self.join(&mut streams, stream, &text),
+                other => {
+                    self.flush(&mut streams, &mut outputs);
+                    let output = self.output(&id, other);
+                    outputs.push(output);
+                }
+            }
+        }
+        self.flush(&mut streams, &mut outputs);
+        self.canonical.lifecycle = self.phases.join(" ");
+        self.canonical.outputs = outputs;
+        self.canonical
+    }
+
+    /// Chunks of one stream with no other output between them are one text, however the other stream falls in between.
+    fn join(&mut self, streams: &mut Vec<(StreamName, String)>, stream: StreamName, text: &str) {
+        self.hit("chunks");
+        if self.canonical.cosmetic.interleaving.last() != Some(&stream) {
+            self.canonical.cosmetic.interleaving.push(stream);
+        }
+        match streams.iter_mut().find(|(known, _)| *known == stream) {
+            Some((_, joined)) => joined.push_str(text),
+            None => streams.push((stream, text.to_owned())),
+        }
+    }
+
+    fn flush(&mut self, streams: &mut Vec<(StreamName, String)>, outputs: &mut Vec<Value>) {
+        streams.sort_by_key(|(stream, _)| *stream == StreamName::Stderr);
+        for (stream, text) in streams.drain(..) {
+            let text = self.text(&text);
+            outputs.push(json!({ "kind": "terminal", "stream": stream, "text": text }));
+        }
+    }
+
+    fn output(&mut self, id: &OutputId, body: Body) -> Value {
+        let alias = self.alias("output", id.as_str());
+        match body {
+            Body::Bundle { kind, display, representations, count } => {
+                let mut output = Map::new();
+                output.insert("kind".to_owned(), kind.into());
+                output.insert("id".to_owned(), alias.into());
+                if let Some(display) = display {
+                    output.insert("displayId".to_owned(), self.alias("display", display.as_str()).into());
+                }
+                if let Some(count) = count {
+                    output.insert("executionCount".to_owned(), count.into());
+                }
+                output.insert("representations".to_owned(), self.bundle(&representations));
+                output.into()
+            }
+            Body::Error(content) => json!({ "kind": "error", "id": alias, "content": self.error(&content) }),
+            Body::Markdown(text) => json!({ "kind": "markdown", "id": alias, "text": text }),
+            Body::Terminal(..) => Value::Null,
+            Body::Other(event) => event,
+        }
+    }
+
     /// A bundle is a map: the order of its MIME types says nothing.
     fn bundle(&mut self, representations: &Representations) -> Value {
         self.hit("mime-bundles");
         let mut types: Vec<&String> = representations.keys().collect();
         types.sort_unstable();
-        types.into_iter().map(|mime| (mime.clone(), container(&representations[mime]))).collect::<Map<_, _>>().into()
+        let mut bundle = Map::new();
+        for mime in types {
+            let mut content = container(&representations[mime]);
+            if let Some(Value::String(text)) = content.get_mut("inline").filter(|_| mime == "text/plain") {
+                *text = self.text(text);
+            }
+            bundle.insert(mime.clone(), content);
+        }
+        bundle.into()
     }
 
-    /// The outputs by rank of their position; those of one position in the order in which they came.
-    fn outputs(&mut self) -> Vec<Value> {
-        let mut shown = std::mem::take(&mut self.shown);
-        shown.sort_by(|a, b| a.position.total_cmp(&b.position));
-        shown.into_iter().map(|shown| shown.output).collect()
+    /// An error's texts are shown like a terminal's; a name is exact either way.
+    fn error(&mut self, content: &Container) -> Value {
+        let mut content = container(content);
+        if let Some(inline) = content.get_mut("inline") {
+            self.show_texts(inline);
+        }
+        content
     }
+
+    fn show_texts(&mut self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.text(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.show_texts(item)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| self.show_texts(field)),
+            _ => {}
+        }
+    }
+
+    /// A text as a terminal shows it, styles apart, memory addresses aliased.
+    fn text(&mut self, text: &str) -> String {
+        let shown = screen::show(text);
+        if shown.text != text {
+            self.hit("screens");
+        }
+        self.canonical.cosmetic.styles.extend(shown.styles);
+        address::replace_addresses(&shown.text, |address| {
+            self.hit("addresses");
+            self.alias("0x", address)
+        })
+    }
+}
+
+/// The text that a terminal or markdown output holds inline.
+fn text_of(content: &Container) -> String {
+    content.data().map(registry::json::js_string).unwrap_or_default()
 }
 
 fn container(container: &Container) -> Value {

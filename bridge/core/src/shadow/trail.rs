@@ -1,7 +1,7 @@
 //! Which execution an event belongs to. Outputs name only their cell: they belong to the execution of that cell that is under
 //! way, and where a cell runs twice at once to the one that has shown less.
 
-use registry::{CellId, Event, QueueId};
+use registry::{CellId, Event, OutputId, QueueId};
 
 /// The events of executions, apart.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +33,9 @@ impl Trails {
     pub(crate) fn owner(&self, event: &Event) -> Option<QueueId> {
         if let Some(id) = event.queue_id() {
             return Some(id.clone());
+        }
+        if let Some(output) = appended_to(event) {
+            return self.0.iter().find(|trail| trail.holds(output)).map(|trail| trail.id.clone());
         }
         let cell = event.cell_id().filter(|_| is_output(event))?;
         let of_cell = || self.0.iter().filter(|trail| trail.cell == *cell && trail.is_started());
@@ -75,9 +78,28 @@ impl Trail {
         self.events.iter().any(|event| matches!(event, Event::ExecutionCompleted(_) | Event::ExecutionCancelled(_)))
     }
 
+    fn holds(&self, output: &OutputId) -> bool {
+        self.events.iter().any(|event| match event {
+            Event::TerminalOutputAdded(e) => e.id == *output,
+            Event::MarkdownOutputAdded(e) => e.id == *output,
+            _ => false,
+        })
+    }
+
     fn outputs_like(&self, event: &Event) -> usize {
         self.events.iter().filter(|known| known.name() == event.name()).count()
     }
+}
+
+/// The output that an event appends to; it names nothing else.
+fn appended_to(event: &Event) -> Option<&OutputId> {
+    Some(match event {
+        Event::TerminalOutputAppended(e) => &e.output_id,
+        Event::TerminalOutputAppendedV1(e) => &e.output_id,
+        Event::MarkdownOutputAppended(e) => &e.output_id,
+        Event::MarkdownOutputAppendedV1(e) => &e.output_id,
+        _ => return None,
+    })
 }
 
 /// True for what a cell shows, and for what takes it away.
