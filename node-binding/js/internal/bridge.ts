@@ -1,6 +1,7 @@
 import { addon, addonError, addonOrNull } from "./addon";
 import { wallMs } from "./clock";
 import { BridgeError, messageOf } from "./errors";
+import { environmentVariable } from "./platform";
 import type { Decision, Diagnostic } from "./protocol";
 
 /** What flags can target besides the notebook's id. */
@@ -70,7 +71,7 @@ export function refusal(error: unknown): unknown {
 function configureFromEnvironment(): void {
   if (isConfigured) return;
   isConfigured = true;
-  const file = process.env["RUNTIME_BRIDGE_FLAGS"];
+  const file = environmentVariable("RUNTIME_BRIDGE_FLAGS");
   if (file) useFlags(file);
 }
 
