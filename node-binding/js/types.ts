@@ -17,6 +17,24 @@ export interface RuntimeState {
   lastHeartbeat?: Date;
 }
 
+/** What `useHtmlRuntime()` shows of the notebook's html runtime. */
+export interface HtmlRuntimeState {
+  isActive: boolean;
+  isStarting: boolean;
+  isStopping: boolean;
+  error: string | null;
+  runtimeId: string | null;
+  sessionId: string | null;
+}
+
+/** What `useHtmlRuntime()` gives. */
+export interface HtmlRuntimeContextType {
+  runtimeState: HtmlRuntimeState;
+  startRuntime(): Promise<void>;
+  stopRuntime(): Promise<void>;
+  restartRuntime(): Promise<void>;
+}
+
 export interface RuntimeCapabilities {
   canExecuteCode: boolean;
   canExecuteSql: boolean;

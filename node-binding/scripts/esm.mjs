@@ -9,6 +9,6 @@ const require = createRequire(import.meta.url);
 for (const entry of ["index", "legacy", "livestore", "testing"]) {
   const names = Object.keys(require(`../dist/${entry}.js`)).sort();
   const dist = new URL("../dist/", import.meta.url);
-  writeFileSync(new URL(`${entry}.mjs`, dist), `import cjs from "./${entry}.js";\n\nexport const { ${names.join(", ")} } = cjs;\n`);
+  writeFileSync(new URL(`${entry}.mjs`, dist), `export { ${names.join(", ")} } from "./${entry}.js";\n`);
   writeFileSync(new URL(`${entry}.d.mts`, dist), `export * from "./${entry}.js";\n`);
 }

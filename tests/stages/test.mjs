@@ -27,6 +27,7 @@ const stages = [
   ["package and host build", () => [buildPackage(), buildHost()]],
   ["package tests on every Node", packageTests],
   ["host tests", () => npm(host, "test:built", production)],
+  ["applications that install the package", () => run("node", ["tests/consumers/run.mjs"])],
   ["traces through Rust and the package", () => run("node", ["tests/stages/replay.mjs", "tests/traces"])],
   ["main job", () => run("node", ["tests/stages/start.mjs", "--once"])],
   ["readme examples", () => run("node", ["tests/stages/readme.mjs"])],

@@ -2,6 +2,7 @@ import { addon, addonError, addonOrNull } from "./addon";
 import { wallMs } from "./clock";
 import { comparisonsSettled } from "./comparisons";
 import { BridgeError, messageOf } from "./errors";
+import { environmentVariable } from "./platform";
 import type { Comparison, Decision, Diagnostic } from "./protocol";
 
 /** What flags can target besides the notebook's id. */
@@ -75,7 +76,7 @@ export function refusal(error: unknown): unknown {
 function configureFromEnvironment(): void {
   if (isConfigured) return;
   isConfigured = true;
-  const file = process.env["RUNTIME_BRIDGE_FLAGS"];
+  const file = environmentVariable("RUNTIME_BRIDGE_FLAGS");
   if (file) useFlags(file);
 }
 
