@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bridge_core::{Ability, Decision};
-use bridge_host::step::{Effect, Input, Method, Notebook, RuntimeKey, SessionIds};
+use bridge_host::step::{Effect, Input, LegacyKind, Method, Notebook, RuntimeKey, SessionIds};
 use bridge_host::store;
 use flags::LiveFlags;
 use legacy_compat::{CallId, Hook};
@@ -74,7 +74,12 @@ impl MemoryOwner {
     /// Starts a session, as `HtmlRuntime.start` does.
     pub fn start(&mut self) {
         let ability = Ability { is_built_in: true, has_live_query: true };
-        self.step(Input::Admit { runtime: RUNTIME, attributes: serde_json::Map::new(), ability });
+        self.step(Input::Admit {
+            runtime: RUNTIME,
+            attributes: serde_json::Map::new(),
+            ability,
+            legacy: LegacyKind::Compat,
+        });
         let ids = self.adopted.pop().unwrap_or_else(|| SessionIds {
             runtime_id: RuntimeId::from("html-runtime-x"),
             session_id: SessionId::from(format!("html-runtime-x-{}", self.now.wall_ms)),
@@ -200,7 +205,8 @@ impl MemoryOwner {
                 self.adopted.push(ids);
                 None
             }
-            Effect::Diagnostic { .. } => None,
+            Effect::HostCommit { ticket, .. } => Some((ticket, Ok(Reply::Done))),
+            Effect::Facade { .. } | Effect::Diagnostic { .. } => None,
         }
     }
 

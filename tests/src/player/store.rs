@@ -275,7 +275,13 @@ impl Player {
             Effect::ClearInterval { timer } => self.clock.clear_notebook(store, timer),
             Effect::Settle { call, outcome } => self.settle_call(call, outcome),
             // Traces of the old code have no flags, so nothing is watched and nothing is reported.
-            Effect::Admitted { .. } | Effect::Watch | Effect::Unwatch | Effect::Diagnostic { .. } => {}
+            // The player plays the reproduction of the old code, which has no facade.
+            Effect::Admitted { .. }
+            | Effect::Watch
+            | Effect::Unwatch
+            | Effect::Facade { .. }
+            | Effect::HostCommit { .. }
+            | Effect::Diagnostic { .. } => {}
         }
     }
 }
