@@ -1,3 +1,4 @@
+import { commitAsMade } from "../livestore";
 import type { LiveStore } from "../types";
 import type { WireEvent } from "./protocol";
 
@@ -31,11 +32,11 @@ export function commitFacade(store: LiveStore, granted: number | null, judge: Ju
     let result: unknown;
     const perform = (passed: readonly number[]): void => {
       const kept = new Set(passed.map((index) => offered[index]?.place));
-      if (kept.size > 0) result = store.commit(...given.filter((value, place) => !isOffered(value) || kept.has(place)));
+      if (kept.size > 0) result = commitAsMade(store, given.filter((value, place) => !isOffered(value) || kept.has(place)));
     };
     const events = offered.map(({ event }) => event);
     // The core is broken, which it has said: the host's code goes on if it was the one to serve.
-    if (!judge(token, events, perform) && isOpen) return store.commit(...given);
+    if (!judge(token, events, perform) && isOpen) return commitAsMade(store, given);
     return result;
   };
 
