@@ -1,7 +1,7 @@
 import { addonError } from "./internal/addon";
 import { report, reportMissing, setHostLegacy } from "./internal/bridge";
 import { messageOf } from "./internal/errors";
-import { type HostRuntime, type OwnMethods, type Routing, seatOf } from "./internal/host-runtime";
+import { type HostRuntime, knownSeat, type OwnMethods, type Routing, seatOf } from "./internal/host-runtime";
 import type { LiveStoreModule } from "./livestore";
 import type { RuntimeConfiguration } from "./types";
 
@@ -108,7 +108,8 @@ function routedMethods(own: OwnMethods, livestore: LiveStoreModule): OwnMethods 
       return seatOf(this, routing).start(notebookId, config);
     },
     async doStop(this: HostRuntime): Promise<void> {
-      return seatOf(this, routing).stop();
+      const seat = knownSeat(this);
+      return seat ? seat.stop() : own.doStop.call(this);
     },
     /** Called by `start` before `doStart`: the session is admitted here, so that its first ids are its only ones. */
     generateRuntimeId(this: HostRuntime): string {
@@ -118,13 +119,13 @@ function routedMethods(own: OwnMethods, livestore: LiveStoreModule): OwnMethods 
       return seat.admittedIds?.runtimeId ?? own.generateRuntimeId.call(this);
     },
     generateSessionId(this: HostRuntime, runtimeId: string): string {
-      const ids = seatOf(this, routing).admittedIds;
+      const ids = knownSeat(this)?.admittedIds;
       return ids?.runtimeId === runtimeId ? ids.sessionId : own.generateSessionId.call(this, runtimeId);
     },
     ...(executeCode && {
-      executeCode(this: HostRuntime, cellId: string, code: string): Promise<void> {
-        const seat = seatOf(this, routing);
-        return seat.isServedByRegistry ? seat.executeCode(cellId, code) : executeCode.call(this, cellId, code);
+      executeCode(this: HostRuntime, ...given: [string, string, ...unknown[]]): Promise<void> {
+        const seat = knownSeat(this);
+        return seat?.isServedByRegistry ? seat.executeCode(given[0], given[1]) : executeCode.apply(this, given);
       },
     }),
   };

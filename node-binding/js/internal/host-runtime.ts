@@ -26,7 +26,7 @@ export interface HostRuntime extends OwnMethods {
 export interface OwnMethods {
   readonly doStart: (this: HostRuntime, notebookId: string, config: RuntimeConfiguration) => Promise<void>;
   readonly doStop: (this: HostRuntime) => Promise<void>;
-  readonly executeCode?: (this: HostRuntime, cellId: string, code: string) => Promise<void>;
+  readonly executeCode?: (this: HostRuntime, cellId: string, code: string, ...more: unknown[]) => Promise<void>;
   readonly generateRuntimeId: (this: HostRuntime) => string;
   readonly generateSessionId: (this: HostRuntime, runtimeId: string) => string;
 }
@@ -47,8 +47,14 @@ const seats = new WeakMap<HostRuntime, HostSeat>();
 
 const leaving = new FinalizationRegistry<{ notebook: WeakRef<Notebook>; runtime: number }>(({ notebook, runtime }) => {
   notebook.deref()?.step({ type: "forget", runtime });
-  addonOrNull()?.dropRuntime(runtime);
 });
+
+const dropping = new FinalizationRegistry<number>((handle) => addonOrNull()?.dropRuntime(handle));
+
+/** The seat of a host's runtime object, if it has ever started a session. */
+export function knownSeat(runtime: HostRuntime): HostSeat | undefined {
+  return seats.get(runtime);
+}
 
 /** The seat of a host's runtime object. */
 export function seatOf(runtime: HostRuntime, routing: Routing): HostSeat {
@@ -70,7 +76,7 @@ class HostSeat implements Seated {
   #notebook: Notebook | null = null;
   /** The ids under which the session that is starting is admitted, none on the old path. */
   #admitted: { ids: SessionIds | null } | null = null;
-  /** The arguments of the host's `doStart`, for the day when its code takes a session over. */
+  /** What `doStart` was given, from then to `doStop`: the host's code may have to take the session over. */
   #given: { notebookId: string; config: HtmlConfiguration & { store: LiveStore } } | null = null;
   #facade: Facade | null = null;
   /** The old path's token while it serves. */
@@ -82,6 +88,7 @@ class HostSeat implements Seated {
     this.#routing = routing;
     // The lifecycle behind this handle is never stepped, the host's own class has one; the handle names the object's seat.
     this.handle = addon().createRuntime(runtime.metadata.id);
+    dropping.register(runtime, this.handle);
   }
 
   /** True while the session is the new path's. */
@@ -102,8 +109,8 @@ class HostSeat implements Seated {
     if (!store || !userId) return;
     const notebook = this.#sitDown(store, notebookId ?? "");
     const isBuiltIn = this.#routing.isBuiltIn(this.#runtime);
-    const runtimeType = this.#runtime.metadata.type;
-    this.#admitted = { ids: notebook.admit(this, { runtimeType, userId, isBuiltIn, legacy: "host" }) };
+    const { type } = this.#runtime.metadata;
+    this.#admitted = { ids: notebook.admit(this, { runtimeType: type, userId, isBuiltIn, legacy: "host" }) };
   }
 
   async start(notebookId: string, config: HtmlConfiguration): Promise<void> {
@@ -114,6 +121,7 @@ class HostSeat implements Seated {
     if (!admitted || !store || !this.#notebook) return this.#routing.own.doStart.call(this.#runtime, notebookId, config);
     this.#given = { notebookId, config: { ...config, store } };
     this.#facade = null;
+    this.#hasSession = false;
     // A host that makes its own ids is told of the router's all the same.
     if (admitted.ids && this.#ids().sessionId !== admitted.ids.sessionId) this.#runtime.updateState(admitted.ids);
     const { capabilities } = this.#runtime;
@@ -122,10 +130,12 @@ class HostSeat implements Seated {
   }
 
   async stop(): Promise<void> {
-    if (!this.#notebook) return this.#routing.own.doStop.call(this.#runtime);
+    // A subclass may have put its own doStart in place of the class's, and have kept its doStop.
+    if (!this.#notebook || !this.#given) return this.#routing.own.doStop.call(this.#runtime);
     await this.#notebook.call(this, { name: "stop" });
     this.#hasSession = false;
     this.#facade = null;
+    this.#given = null;
   }
 
   /** `executeCode` of a session of the new path. */

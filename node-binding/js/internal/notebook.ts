@@ -82,7 +82,12 @@ export class Notebook {
   admit(runtime: Seated, asked: Admission): SessionIds | null {
     const attributes = { runtimeType: asked.runtimeType, userId: asked.userId, ...attributesOf(this.#id) };
     const ability = { isBuiltIn: asked.isBuiltIn, hasLiveQuery: hasLiveQuery(this.#store) };
+    this.#admitted = null;
     this.step({ type: "admit", runtime: runtime.handle, attributes, ability, legacy: asked.legacy });
+    return this.#admittedIds;
+  }
+
+  get #admittedIds(): SessionIds | null {
     return this.#admitted?.ids ?? null;
   }
 

@@ -47,6 +47,7 @@ impl Notebook {
     /// Takes what a session has claimed and not started from it, for the path that comes next.
     pub(super) fn hand_on_claims(&mut self, token: Token) {
         let claims = self.ledger.release_claims(token);
+        self.handed_on.retain(|id| *self.ledger.standing(id) == Standing::Pending);
         self.handed_on.extend(claims);
     }
 

@@ -1,9 +1,12 @@
 // Is the host's own code the old path, and does a call site see nothing but that?
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { bridge } from "runtime-bridge";
 import * as old from "../old/index.js";
-import type { RuntimeConfiguration } from "../old/types.js";
+import { events } from "../old/livestore.js";
+import type { HtmlRuntimeConfig, RuntimeConfiguration } from "../old/types.js";
 import { BaseRuntime, createRuntimeFactory, getRuntimeRegistry, HtmlRuntime, RuntimeRegistry } from "../runtimes.js";
 import { Bound, diagnostics, drained, pathOf, route } from "./bound.js";
 
@@ -30,6 +33,17 @@ class CountingRuntime extends HtmlRuntime {
   protected override async doStart(notebookId: string, config: RuntimeConfiguration): Promise<void> {
     this.starts += 1;
     await super.doStart(notebookId, config);
+  }
+}
+
+/** It attaches itself, and leaves it to the class to end the session. */
+class SelfMadeRuntime extends HtmlRuntime {
+  protected override async doStart(_notebookId: string, config: RuntimeConfiguration): Promise<void> {
+    const { sessionId, runtimeId } = this.state;
+    const { store } = config as HtmlRuntimeConfig;
+    const names = { sessionId: String(sessionId), runtimeId: String(runtimeId), runtimeType: "html" };
+    store.commit(events.runtimeSessionStarted({ ...names, capabilities: this.capabilities }));
+    Object.assign(this, { store });
   }
 }
 
@@ -134,6 +148,17 @@ test("a host's subclass with a doStart of its own is host code on every route", 
   assert.equal(pathOf(runtime.getState().sessionId), "legacy");
 });
 
+test("a host's subclass that replaces doStart is stopped by the host's own doStop", async (t) => {
+  route("registry");
+  const notebook = await Bound.open(t);
+  const runtime = notebook.add(new SelfMadeRuntime({ store: notebook.store, userId: "u1" }));
+  await runtime.start(notebook.id);
+  assert.deepEqual(notebook.activeSessions, [runtime.getState().sessionId]);
+  await runtime.stop();
+  assert.deepEqual(notebook.activeSessions, []);
+  assert.deepEqual(notebook.status.leases, []);
+});
+
 test("a host's subclass that overrides neither is routed", async (t) => {
   route("registry");
   const notebook = await Bound.open(t);
@@ -178,6 +203,28 @@ test("what the store throws reaches the host's code as it is", async (t) => {
   assert.equal(notebook.all("v1.ExecutionCompleted")[0]?.["status"], "error");
   const { status, error, isActive } = runtime.getState();
   assert.deepEqual([status, error, isActive], ["error", lost.message, true], "wedged, as it always was");
+});
+
+test("bound runtimes that are stopped and dropped are collected, on either path", async (t) => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const notebook = await Bound.open(t);
+  const refs: WeakRef<HtmlRuntime>[] = [];
+  for (const path of ["legacy", "registry", "legacy", "registry"] as const) {
+    route(path);
+    await (async () => {
+      const runtime = new HtmlRuntime({ store: notebook.store, userId: "u1" });
+      await runtime.start(notebook.id);
+      await runtime.stop();
+      refs.push(new WeakRef(runtime));
+    })();
+  }
+  for (let turn = 0; turn < 10; turn += 1) {
+    await drained();
+    collect();
+  }
+  // A stack slot may hold on to the last one.
+  assert.ok(refs.filter((ref) => ref.deref() === undefined).length >= 3);
 });
 
 test("nothing of this was worth a diagnostic", () => {
