@@ -6,6 +6,7 @@
 
 mod flip;
 mod host;
+mod host_code;
 mod legacy_core;
 mod paths;
 mod protocol;
@@ -23,8 +24,8 @@ use legacy_compat::{CallId, Hook};
 use registry::{Answer, Event, IdSource, NotebookId, Now, QueueId, Reply, RuntimeType, SessionId, Ticket, TimerId};
 use serde::Serialize;
 
+use host_code::Mark;
 pub use legacy_core::LegacyKind;
-use legacy_core::Mark;
 pub use protocol::{Effect, HostEvent, Input, Method, RuntimeKey, SessionIds};
 use seat::Seat;
 

@@ -1,9 +1,9 @@
-//! The host's own code as the old path: it commits through a facade that carries the token of its lease.
+//! The old path where the host's own code serves it: it commits through a facade that carries the token of its lease.
 
 use bridge_core::{Path, Standing, Token};
 use registry::{QueueEntry, QueueStatus};
 
-use super::legacy_core::{HostCode, Mark};
+use super::host_code::{HostCode, Mark};
 use super::{Asked, Asker, Effect, HostEvent, Notebook, RuntimeKey};
 
 impl Notebook {

@@ -6,7 +6,8 @@ use legacy_compat::{CallId, HtmlRuntime};
 use registry::{Agent, Capabilities, Failure, IdSource, RuntimeType};
 
 use super::Method;
-use super::legacy_core::{HostCode, LegacyCore, LegacyKind};
+use super::host_code::HostCode;
+use super::legacy_core::{LegacyCore, LegacyKind};
 
 /// One runtime object's place at the notebook.
 pub(super) struct Seat {
