@@ -1,6 +1,7 @@
 // Does a bound host's own code, behind its facade, do what the recordings of the old code show?
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
 import type { VirtualClock } from "../player/clock.js";
 import { type HtmlRuntimeClass, type Played, Player } from "../player/player.js";
 import { quietly } from "../player/quiet.js";
@@ -8,7 +9,7 @@ import { readTraces, type Trace } from "../player/trace.js";
 import { HtmlRuntime } from "../runtimes.js";
 import { route } from "./bound.js";
 
-const TRACES = new URL("../../../../traces/", import.meta.url).pathname;
+const TRACES = fileURLToPath(new URL("../../../../traces/", import.meta.url));
 
 /** What the fixture leaves out of the old layer: the pause of a restart, the polls of a registry. */
 const NOT_PLAYED = ["html/restart", "html/restart-after-failed-start", "html/monitored-by-registry"];
