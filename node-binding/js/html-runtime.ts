@@ -82,6 +82,6 @@ export class HtmlRuntime extends BaseRuntime implements LocalRuntime {
     const notebook = notebookOf(store, this.notebookId ?? "");
     if (this.#seatedAt !== notebook) leaving.register(this, { notebook: new WeakRef(notebook), runtime: seated.handle });
     this.#seatedAt = notebook;
-    return notebook.admit(seated, this.metadata.type, userId, isBuiltIn);
+    return notebook.admit(seated, { runtimeType: this.metadata.type, userId, isBuiltIn, legacy: "compat" });
   }
 }

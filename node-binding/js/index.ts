@@ -8,6 +8,8 @@ export { createRuntimeAgentRegistry, getRuntimeAgentRegistry, RuntimeAgent, Runt
 export type { RuntimeAgentRegistryConfig, RuntimeAgentRegistryStatus, RuntimeTypeDefinition } from "./agents";
 export { ArtifactClient, validateMediaBundle } from "./artifacts";
 export type { ArtifactSubmissionOptions, ArtifactSubmissionResult } from "./artifacts";
+export { bind } from "./bind";
+export type { BindOptions, LegacyModule } from "./bind";
 export { bridge, configure, ready, shutdown } from "./internal/bridge";
 export type {
   Attributes,
@@ -20,5 +22,6 @@ export type {
 } from "./internal/bridge";
 export { BridgeError } from "./internal/errors";
 export type { Comparison, Decision, Diagnostic, Difference, Verdict } from "./internal/protocol";
+export type { LiveStoreModule } from "./livestore";
 export { RuntimeConfig } from "./runtime-config";
 export type { RuntimeAgentOptions } from "./runtime-config";

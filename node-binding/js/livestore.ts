@@ -99,6 +99,11 @@ export function commit(store: LiveStore, path: "legacy" | "registry", events: re
   });
 }
 
+/** Commits what the host's own code made, as it made it. */
+export function commitAsMade(store: LiveStore, made: readonly unknown[]): unknown {
+  return store.commit(...made);
+}
+
 /** A row that the live query shows. */
 interface WatchedRow {
   kind: "entry" | "session";

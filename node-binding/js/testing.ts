@@ -8,6 +8,7 @@ import { addon } from "./internal/addon";
 import { type Clock, replaceClock } from "./internal/clock";
 import { BridgeError } from "./internal/errors";
 
+export { unbind } from "./bind";
 export type { Clock } from "./internal/clock";
 
 /** Runs the bridge on this clock instead of the host's; gives the function that ends it. */

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bridge_host::step::LegacyKind;
 use proptest::prelude::*;
 use registry::{Event, ExecutionStatus, QueueId, QueueStatus};
 use tests::host::{BAD_CELL, GOOD_CELL, Host, Step, document};
@@ -16,6 +17,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Restart),
     ];
     prop::collection::vec(step, 1..40)
+}
+
+fn kinds() -> impl Strategy<Value = LegacyKind> {
+    prop_oneof![Just(LegacyKind::Compat), Just(LegacyKind::Host)]
 }
 
 /// What must always hold: each request ends once, is entered at most once and only under the session that holds the lease, a
@@ -55,8 +60,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_execution_is_lost_or_run_twice_while_routes_flip(steps in steps()) {
-        let mut host = Host::new();
+    fn no_execution_is_lost_or_run_twice_while_routes_flip(kind in kinds(), steps in steps()) {
+        let mut host = Host::with_legacy(kind);
         for step in steps {
             host.perform(step);
         }
@@ -129,4 +134,29 @@ fn a_cell_that_does_not_exist_fails_with_its_reason() {
         _ => None,
     });
     assert_eq!(error.as_deref(), Some("cell not found"));
+}
+
+#[test]
+fn a_refused_announcement_leaves_the_hosts_code_what_it_has_claimed() {
+    let mut host = Host::with_legacy(LegacyKind::Host);
+    host.perform(Step::Request(1));
+    host.perform(Step::Advance(50));
+    host.owner.refuses = |event| matches!(event, Event::RuntimeSessionStarted(_));
+    host.perform(Step::Flip("registry"));
+    host.owner.refuses = |_| false;
+    host.finish();
+    check(&host);
+}
+
+#[test]
+fn the_hosts_code_announces_no_session_that_a_flip_has_announced() {
+    let mut host = Host::with_legacy(LegacyKind::Host);
+    host.perform(Step::Flip("registry"));
+    host.perform(Step::Restart);
+    host.perform(Step::Flip("legacy"));
+    host.perform(Step::Request(2));
+    host.finish();
+    check(&host);
+    let started = host.owner.log.iter().filter(|event| matches!(event, Event::RuntimeSessionStarted(_))).count();
+    assert_eq!(started, 4, "two starts and two flips");
 }

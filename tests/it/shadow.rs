@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bridge_core::{Fault, KNOWN_DIFFERENCES, Seen, Verdict};
+use bridge_host::step::LegacyKind;
 use legacy_compat::{OnRegistry, QUIRKS};
 use proptest::prelude::*;
 use registry::{Event, Timestamp};
@@ -188,8 +189,9 @@ proptest! {
 
     /// Each execution on a comparing route is compared once, and nothing innocent is a mismatch.
     #[test]
-    fn no_innocent_run_is_a_mismatch(steps in steps()) {
-        let mut host = host_on("shadow");
+    fn no_innocent_run_is_a_mismatch(steps in steps(), kind in prop_oneof![Just(LegacyKind::Compat), Just(LegacyKind::Host)]) {
+        let mut host = Host::with_legacy(kind);
+        host.route("shadow");
         for step in steps {
             host.perform(step);
         }

@@ -1,5 +1,6 @@
 //! A host in memory: its flags, its cells, its requests, around a [`MemoryOwner`].
 
+use bridge_host::step::LegacyKind;
 use registry::{
     CellCreated, CellId, CellSourceChanged, CellType, Event, ExecutionCancelled, ExecutionRequested, QueueId, UserId,
 };
@@ -48,7 +49,12 @@ impl Host {
     /// Two cells, the route `legacy`, a session.
     #[expect(clippy::new_without_default, reason = "a session is started")]
     pub fn new() -> Self {
-        let mut owner = MemoryOwner::new();
+        Self::with_legacy(LegacyKind::Compat)
+    }
+
+    /// The same with this as the old path.
+    pub fn with_legacy(kind: LegacyKind) -> Self {
+        let mut owner = MemoryOwner::with_legacy(kind);
         let applied = owner.flags.apply(&document("legacy"), "test");
         assert!(applied.is_ok(), "{applied:?}");
         owner.start();
@@ -135,6 +141,6 @@ impl Host {
 
     /// Gives the slowest path time for everything that is queued.
     pub fn finish(&mut self) {
-        self.owner.advance(60 * (self.requested.len() as u64 + 2));
+        self.owner.advance(160 * (self.requested.len() as u64 + 2));
     }
 }

@@ -1,10 +1,12 @@
 //! An owner of a notebook in memory: it performs effects as an environment with a store does, on virtual time.
 
+mod host_code;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bridge_core::{Ability, Comparison, Decision, Fault, Observation, judge};
-use bridge_host::step::{Effect, Input, Method, Notebook, RuntimeKey, SessionIds};
+use bridge_host::step::{Effect, Input, LegacyKind, Method, Notebook, RuntimeKey, SessionIds};
 use flags::LiveFlags;
 use legacy_compat::{CallId, Hook};
 use registry::{
@@ -12,6 +14,7 @@ use registry::{
 };
 
 use crate::watch;
+use host_code::HostCode;
 
 /// The only runtime object of this owner.
 const RUNTIME: RuntimeKey = RuntimeKey(1);
@@ -46,11 +49,21 @@ pub struct MemoryOwner {
     microtasks: VecDeque<Input>,
     awaited: Vec<(CallId, Ticket)>,
     next_call: u32,
+    kind: LegacyKind,
+    /// The ids in the state of the runtime object.
+    session: Option<SessionIds>,
+    host_code: HostCode,
+    host_answer: Answer,
 }
 
 impl MemoryOwner {
-    /// A notebook without cells.
+    /// A notebook without cells whose old path is `legacy-compat`.
     pub fn new() -> Self {
+        Self::with_legacy(LegacyKind::Compat)
+    }
+
+    /// A notebook without cells, and who serves its old path.
+    pub fn with_legacy(kind: LegacyKind) -> Self {
         let flags = Arc::new(LiveFlags::new());
         flags.expect();
         Self {
@@ -72,6 +85,10 @@ impl MemoryOwner {
             microtasks: VecDeque::new(),
             awaited: Vec::new(),
             next_call: 0,
+            kind,
+            session: None,
+            host_code: HostCode::default(),
+            host_answer: Ok(Reply::Done),
         }
     }
 
@@ -83,11 +100,12 @@ impl MemoryOwner {
     /// Starts a session, as `HtmlRuntime.start` does.
     pub fn start(&mut self) {
         let ability = Ability { is_built_in: true, has_live_query: true };
-        self.step(Input::Admit { runtime: RUNTIME, attributes: serde_json::Map::new(), ability });
+        self.step(Input::Admit { runtime: RUNTIME, attributes: serde_json::Map::new(), ability, legacy: self.kind });
         let ids = self.adopted.pop().unwrap_or_else(|| SessionIds {
             runtime_id: RuntimeId::from("html-runtime-x"),
             session_id: SessionId::from(format!("html-runtime-x-{}", self.now.wall_ms)),
         });
+        self.session = Some(ids.clone());
         let capabilities = Capabilities { can_execute_code: true, ..Capabilities::default() };
         self.is_ready = true;
         self.call(Method::Start { ids, capabilities });
@@ -119,7 +137,10 @@ impl MemoryOwner {
         let end = self.now.mono_ms + ms;
         while let Some((timer, due)) = self.next_due(end) {
             self.pass(due - self.now.mono_ms);
-            self.step(Input::Timer { timer });
+            match timer {
+                host_code::POLL => self.host_poll(),
+                _ => self.step(Input::Timer { timer }),
+            }
             self.settle();
         }
         self.pass(end - self.now.mono_ms);
@@ -199,6 +220,7 @@ impl MemoryOwner {
                 None
             }
             Effect::Adopt { ids, .. } => {
+                self.session = Some(ids.clone());
                 self.adopted.push(ids);
                 self.is_ready = true;
                 None
@@ -210,11 +232,18 @@ impl MemoryOwner {
                 None
             }
             Effect::Comparing | Effect::Compared { .. } | Effect::Diagnostic { .. } => None,
+            Effect::HostCommit { ticket, passed, .. } => Some((ticket, self.host_commit_judged(&passed))),
+            Effect::Facade { token, .. } => {
+                self.host_code.grant(token);
+                None
+            }
         }
     }
 
     fn hook(&mut self, ticket: Ticket, hook: Hook) -> Option<(Ticket, Answer)> {
         match hook {
+            Hook::DoStart { .. } => Some((ticket, self.host_start())),
+            Hook::DoStop => Some((ticket, self.host_stop())),
             Hook::IsActiveAndReady => Some((ticket, Ok(Reply::Flag(self.is_ready)))),
             Hook::SetReady | Hook::SetBusy | Hook::SetError { .. } => {
                 self.is_ready = hook == Hook::SetReady;

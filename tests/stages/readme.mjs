@@ -25,6 +25,8 @@ mkdirSync(folder, { recursive: true });
 writeFileSync(join(folder, "flags.json"), documents[0]);
 run("cargo", ["run", "--quiet", "-p", "bridge-cli", "--", "check", join(folder, "flags.json")]);
 run("cargo", ["run", "--quiet", "-p", "bridge-cli", "--", "explain", join(folder, "flags.json"), "notebook-1", "--attribute", "team=docs"]);
+// The host's own old module, which the binding file of the README binds.
+writeFileSync(join(folder, "old.mjs"), 'export * from "../old/index.js";\n');
 for (const [index, example] of examples.entries()) {
   const file = join(folder, `example-${index + 1}.mjs`);
   writeFileSync(file, `${PREAMBLE}${example}${EPILOGUE}`);

@@ -1,12 +1,12 @@
 //! Leases: which path serves a session, and since when.
 
 use registry::{RuntimeId, SessionId};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{Boundary, Decision, Path};
 
 /// Orders the leases of a notebook: a later lease has a higher token, and an effect with a lower one is stale.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub struct Token(u64);
 
 impl Token {

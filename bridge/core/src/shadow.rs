@@ -159,6 +159,12 @@ impl Shadow {
         is_due.then(|| self.observe(|shadow, execution| shadow.trails.is_over(&execution.entry.id)))
     }
 
+    /// Nothing more is followed: what is done, though not enough yet to be due.
+    pub fn leave(mut self) -> Option<Observation> {
+        let is_done = self.taken.iter().any(|execution| self.trails.is_over(&execution.entry.id));
+        is_done.then(|| self.observe(|shadow, execution| shadow.trails.is_over(&execution.entry.id)))
+    }
+
     /// The session is over: what is left, with what it has stranded.
     pub fn end(mut self) -> Option<Observation> {
         if self.saw_refusal {

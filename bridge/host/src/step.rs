@@ -5,12 +5,15 @@
 //! and answers those that carry a ticket before it goes on to the next; what an answer brings is performed first.
 
 mod flip;
+mod host;
+mod host_code;
+mod legacy_core;
 mod paths;
 mod protocol;
 mod seat;
 mod shadowing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bridge_core::{
@@ -24,7 +27,9 @@ use registry::{
 };
 use serde::Serialize;
 
-pub use protocol::{Effect, Input, Method, RuntimeKey, SessionIds, Shed};
+use host_code::Mark;
+pub use legacy_core::LegacyKind;
+pub use protocol::{Effect, HostEvent, Input, Method, RuntimeKey, SessionIds, Shed};
 use seat::Seat;
 
 /// A notebook as its owner steps it: the seats of its runtimes, the ledger of its executions, the gate on its commits.
@@ -34,6 +39,8 @@ pub struct Notebook {
     generation_seen: u64,
     ledger: Ledger,
     gate: Gate,
+    /// Claims that a session lost in a flip before it started them.
+    handed_on: BTreeSet<QueueId>,
     token: Token,
     seats: BTreeMap<RuntimeKey, Seat>,
     asked: BTreeMap<Ticket, Asked>,
@@ -74,6 +81,8 @@ enum Asker {
     Flip(RuntimeKey),
     /// `executeCode` on the registry path.
     Code(CallId),
+    /// The host's own code, and what it is about to begin or end.
+    Host(RuntimeKey, Vec<Mark>),
     /// The shadow, for the sources of these cells.
     Shadow(RuntimeKey, Vec<CellId>),
 }
@@ -82,7 +91,7 @@ impl Asker {
     /// The runtime object whose session asks.
     fn session_of(&self) -> Option<RuntimeKey> {
         match self {
-            Self::Legacy(runtime, _) | Self::Agent(runtime, _) => Some(*runtime),
+            Self::Legacy(runtime, _) | Self::Agent(runtime, _) | Self::Host(runtime, _) => Some(*runtime),
             Self::Flip(_) | Self::Code(_) | Self::Shadow(..) => None,
         }
     }
@@ -117,6 +126,7 @@ impl Notebook {
             flags,
             ledger: Ledger::default(),
             gate: Gate::default(),
+            handed_on: BTreeSet::new(),
             token: Token::default(),
             seats: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -160,11 +170,15 @@ impl Notebook {
     pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
         self.notice_flags(now);
         match input {
-            Input::Admit { runtime, attributes, ability } => self.on_admit(now, runtime, attributes, ability),
+            Input::Admit { runtime, attributes, ability, legacy } => {
+                self.seat(runtime).use_legacy(legacy);
+                self.on_admit(now, runtime, attributes, ability);
+            }
             Input::Call { runtime, call, method } => self.on_call(now, runtime, call, method),
-            Input::Queued { entries } => self.on_queued(now, &entries),
+            Input::Queued { entries } => self.on_queued(now, entries),
             Input::ActiveSessions { sessions } => self.on_active_sessions(now, &sessions),
             Input::Answer { ticket, answer } => self.on_answer(now, ticket, answer),
+            Input::HostCommit { runtime, offer, token, events } => self.on_host_commit(runtime, offer, token, events),
             Input::Timer { timer } => self.on_timer(now, timer),
             Input::Wake => {}
             Input::Compared(outcome) => self.on_compared(outcome),
@@ -210,11 +224,12 @@ impl Notebook {
         SessionIds { runtime_id, session_id }
     }
 
-    fn on_queued(&mut self, now: Now, entries: &[registry::QueueEntry]) {
-        self.observe(entries);
-        self.show_to_shadows(entries);
+    fn on_queued(&mut self, now: Now, entries: Vec<registry::QueueEntry>) {
+        let entries = self.with_claims_handed_on(entries);
+        self.observe(&entries);
+        self.show_to_shadows(&entries);
         for runtime in self.seats_on(Path::Registry) {
-            self.step_agent(now, runtime, registry::Input::Queued(entries.to_vec()));
+            self.step_agent(now, runtime, registry::Input::Queued(entries.clone()));
         }
     }
 
@@ -227,6 +242,10 @@ impl Notebook {
     fn on_answer(&mut self, now: Now, ticket: Ticket, answer: Answer) {
         let Some(asked) = self.asked.remove(&ticket) else { return };
         self.follow(now, &asked, &answer);
+        let answer = answer.map(|reply| match reply {
+            Reply::Entries(entries) => Reply::Entries(self.with_claims_handed_on(entries)),
+            other => other,
+        });
         match &answer {
             Ok(Reply::Entries(entries)) => {
                 self.observe(entries);
@@ -241,6 +260,9 @@ impl Notebook {
             }
             Asker::Agent(runtime, ticket) => self.step_agent(now, runtime, registry::Input::Answer(ticket, answer)),
             Asker::Flip(runtime) => self.flip_announced(now, runtime, answer),
+            Asker::Host(runtime, marks) => {
+                self.host_committed(runtime, if answer.is_ok() { marks } else { Vec::new() });
+            }
             Asker::Code(call) => self.effects.push(Effect::Settle { call, outcome: answer.map(drop) }),
             Asker::Shadow(runtime, cells) => self.pinned(runtime, cells, answer),
         }
@@ -264,20 +286,10 @@ impl Notebook {
 
     /// Passes events through the gate and asks for what is left of them to be committed, in one commit.
     fn commit(&mut self, by: Asker, path: Path, token: Token, events: Vec<Event>) {
-        let pass = Pass { path, token, is_current: token == self.token };
+        let pass = self.pass(path, token);
         let mut undo = Vec::new();
-        let mut passed = Vec::with_capacity(events.len());
-        for event in events {
-            if let Some(id) = event.queue_id() {
-                undo.push((id.clone(), self.ledger.remember(id)));
-            }
-            match self.gate.judge(&mut self.ledger, pass, &event) {
-                Ruling::Pass => passed.push(event),
-                Ruling::Drop(refusal) => {
-                    tracing::warn!(notebook = %self.id, event = event.name(), ?refusal, "the gate dropped an event");
-                }
-            }
-        }
+        let mut passed = events;
+        passed.retain(|event| self.passes(pass, event, &mut undo));
         // The first remembered standing of an entry is the one to go back to.
         undo.reverse();
         let observed = by.session_of().map(|runtime| self.pin_sources(runtime, &passed)).unwrap_or_default();
@@ -286,6 +298,24 @@ impl Notebook {
             true => Effect::Continue { ticket },
             false => Effect::Commit { ticket, path, events: passed },
         });
+    }
+
+    fn pass(&self, path: Path, token: Token) -> Pass {
+        Pass { path, token, is_current: token == self.token }
+    }
+
+    /// Judges one event, and remembers how its entry stood, should the commit fail.
+    fn passes(&mut self, pass: Pass, event: &Event, undo: &mut Vec<(QueueId, Standing)>) -> bool {
+        if let Some(id) = event.queue_id() {
+            undo.push((id.clone(), self.ledger.remember(id)));
+        }
+        match self.gate.judge(&mut self.ledger, pass, event) {
+            Ruling::Pass => true,
+            Ruling::Drop(refusal) => {
+                tracing::warn!(notebook = %self.id, event = event.name(), ?refusal, "the gate dropped an event");
+                false
+            }
+        }
     }
 
     fn ask(&mut self, asked: Asked) -> Ticket {

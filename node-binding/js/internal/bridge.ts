@@ -32,6 +32,9 @@ const told = new Set<string>();
 
 let attributes: BridgeOptions["attributes"];
 let isConfigured = false;
+let isHostLegacy = false;
+
+const ADDON_UNAVAILABLE = "ADDON_UNAVAILABLE";
 
 /** Configures the bridge in this environment. Later calls replace what they name. */
 export function configure(options: BridgeOptions): void {
@@ -43,7 +46,7 @@ export function configure(options: BridgeOptions): void {
 function useFlags(flags: NonNullable<BridgeOptions["flags"]>): void {
   isConfigured = true;
   const missing = addonError();
-  if (missing) return report({ level: "error", code: missing.code, message: missing.message, help: missing.help });
+  if (missing) return reportMissing(missing);
   if (typeof flags === "string") {
     addon().watchFlags(flags, onFlagNews);
   } else {
@@ -51,6 +54,24 @@ function useFlags(flags: NonNullable<BridgeOptions["flags"]>): void {
     applyFlags(JSON.stringify(flags));
   }
   notifyFlags();
+}
+
+/** Tells the operator that the addon cannot be loaded; where the host's own code serves instead, once. */
+export function reportMissing({ code, message, help }: BridgeError): void {
+  if (!isHostLegacy) return report({ level: "error", code, message, help });
+  if (told.has(ADDON_UNAVAILABLE)) return;
+  told.add(ADDON_UNAVAILABLE);
+  report({
+    level: "error",
+    code: ADDON_UNAVAILABLE,
+    message: `${message}; the host's own code serves every notebook`,
+    help: "install runtime-bridge for this platform; until then nothing is routed",
+  });
+}
+
+/** Says whether the host's own code is bound as the old path. */
+export function setHostLegacy(isHost: boolean): void {
+  isHostLegacy = isHost;
 }
 
 /** Puts a flag document in force. A refused one throws, and leaves the last good one in force. */
@@ -147,8 +168,8 @@ function print({ level, code, message, help }: Diagnostic): void {
 export interface BridgeStatus {
   /** Whether the native addon is loaded. */
   addon: boolean;
-  /** What serves the legacy path: the addon's reproduction of the old classes. */
-  legacy: "compat" | "unavailable";
+  /** What serves the legacy path: the host's own code, or the addon's reproduction of the old classes. */
+  legacy: "host" | "compat" | "unavailable";
   flags: { configured: boolean; generation: number; error: Omit<Diagnostic, "level"> | null };
   notebooks: NotebookStatus[];
 }
@@ -209,11 +230,12 @@ export const bridge = {
   status(): BridgeStatus {
     const native = addonOrNull();
     if (!native) {
-      return { addon: false, legacy: "unavailable", flags: { configured: isConfigured, generation: 0, error: null }, notebooks: [] };
+      const legacy = isHostLegacy ? "host" : "unavailable";
+      return { addon: false, legacy, flags: { configured: isConfigured, generation: 0, error: null }, notebooks: [] };
     }
     return {
       addon: true,
-      legacy: "compat",
+      legacy: isHostLegacy ? "host" : "compat",
       flags: JSON.parse(native.flagsStatus()) as BridgeStatus["flags"],
       notebooks: JSON.parse(native.notebooksStatus()) as NotebookStatus[],
     };

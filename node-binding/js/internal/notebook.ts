@@ -6,7 +6,7 @@ import { Intervals, monoMs, wallMs } from "./clock";
 import { comparisonBegan, comparisonEnded } from "./comparisons";
 import { BridgeError } from "./errors";
 import { abandon, call, done, failure, performAll, settle } from "./perform";
-import type { Answer, Decision, Hook, Method, NotebookEffect, SessionIds } from "./protocol";
+import type { Answer, Decision, Hook, LegacyKind, Method, NotebookEffect, SessionIds, WireEvent } from "./protocol";
 
 /** Names of what built-in runtimes share with their base class: symbols, so that no member of a host's subclass gets in the way. */
 export const admit: unique symbol = Symbol("runtime-bridge.admit");
@@ -20,6 +20,17 @@ export interface Seated {
   hook(hook: Hook): Answer | Promise<Answer>;
   /** The session runs under new ids. */
   adopt(ids: SessionIds): void;
+  /** The host's own code commits under this token from now on; `null`: another path serves. */
+  lease?(token: number | null): void;
+}
+
+/** A session that asks to be admitted. */
+export interface Admission {
+  readonly runtimeType: string;
+  readonly userId: string;
+  /** Its `doStart` and `doStop` are the class's own, not a host's subclass's. */
+  readonly isBuiltIn: boolean;
+  readonly legacy: LegacyKind;
 }
 
 const notebooks = new WeakMap<LiveStore, Notebook>();
@@ -68,6 +79,9 @@ export class Notebook {
   readonly #pending = new Set<number>();
   #unwatch: (() => void) | null = null;
   #admitted: { ids: SessionIds | null; decision: Decision } | null = null;
+  /** Commits of the host's code that wait for their verdict, by the names they were given. */
+  readonly #offers = new Map<number, (passed: readonly number[]) => Answer>();
+  #lastOffer = 0;
 
   constructor(store: LiveStore, id: string) {
     this.#store = store;
@@ -76,10 +90,15 @@ export class Notebook {
   }
 
   /** Asks which path serves the session that `runtime` is about to start; ids, if any, are those to start it under. */
-  admit(runtime: Seated, runtimeType: string, userId: string, isBuiltIn: boolean): SessionIds | null {
-    const attributes = { runtimeType, userId, ...attributesOf(this.#id) };
-    const ability = { isBuiltIn, hasLiveQuery: hasLiveQuery(this.#store) };
-    this.step({ type: "admit", runtime: runtime.handle, attributes, ability });
+  admit(runtime: Seated, asked: Admission): SessionIds | null {
+    const attributes = { runtimeType: asked.runtimeType, userId: asked.userId, ...attributesOf(this.#id) };
+    const ability = { isBuiltIn: asked.isBuiltIn, hasLiveQuery: hasLiveQuery(this.#store) };
+    this.#admitted = null;
+    this.step({ type: "admit", runtime: runtime.handle, attributes, ability, legacy: asked.legacy });
+    return this.#admittedIds;
+  }
+
+  get #admittedIds(): SessionIds | null {
     return this.#admitted?.ids ?? null;
   }
 
@@ -100,6 +119,34 @@ export class Notebook {
     } finally {
       this.#pending.delete(id);
     }
+  }
+
+  /**
+   * Has a commit of the host's code judged; `perform` commits what passed, now. What the store throws is thrown on as it is.
+   * False where there was no verdict.
+   */
+  hostCommit(runtime: number, token: number, events: readonly WireEvent[], perform: (passed: readonly number[]) => void): boolean {
+    this.#lastOffer += 1;
+    const offer = this.#lastOffer;
+    let isJudged = false;
+    let thrown: { error: unknown } | null = null;
+    this.#offers.set(offer, (passed) => {
+      isJudged = true;
+      try {
+        perform(passed);
+        return done;
+      } catch (error) {
+        thrown = { error };
+        return { Err: failure(error) };
+      }
+    });
+    try {
+      this.step({ type: "hostCommit", runtime, offer, token, events });
+    } finally {
+      this.#offers.delete(offer);
+    }
+    if (thrown !== null) throw (thrown as { error: unknown }).error;
+    return isJudged;
   }
 
   /** Hands an input to the core and performs what it asks. */
@@ -134,6 +181,11 @@ export class Notebook {
         return null;
       case "commit":
         return answer(effect.ticket, commit(this.#store, effect.path, effect.events));
+      case "hostCommit":
+        return answer(effect.ticket, this.#offers.get(effect.offer)?.(effect.passed) ?? done);
+      case "facade":
+        this.#seated.get(effect.runtime)?.lease?.(effect.token);
+        return null;
       case "query":
         return this.#read(effect);
       case "hook":

@@ -79,6 +79,8 @@ export interface RuntimeStep {
 export type NotebookEffect =
   | { type: "admitted"; runtime: number; ids: SessionIds | null; decision: Decision }
   | { type: "commit"; ticket: number; path: "legacy" | "registry"; events: WireEvent[] }
+  | { type: "hostCommit"; ticket: number; offer: number; passed: number[] }
+  | { type: "facade"; runtime: number; token: number | null }
   | { type: "query"; ticket: number; query: Statement }
   | { type: "hook"; ticket: number; runtime: number; hook: Hook }
   | { type: "continue"; ticket: number }
@@ -92,6 +94,9 @@ export type NotebookEffect =
   | { type: "comparing" }
   | { type: "compared"; comparison: Omit<Comparison, "notebook"> }
   | { type: "diagnostic"; diagnostic: Diagnostic };
+
+/** Who serves a runtime's old path: the addon's reproduction of the old classes, or the host's own code. */
+export type LegacyKind = "compat" | "host";
 
 /** A built-in method that a notebook's step serves. */
 export type Method =

@@ -1,7 +1,7 @@
 //! Runtime objects: what the facade's classes hold, and the effects of their lifecycle cores.
 
 use bridge_core::Ability;
-use bridge_host::step::{Effect as NotebookEffect, Input as NotebookInput, Method, RuntimeKey, SessionIds};
+use bridge_host::step::{Effect as NotebookEffect, Input as NotebookInput, LegacyKind, Method, RuntimeKey, SessionIds};
 use legacy_compat::{
     BaseInput, BaseRuntime, DefaultRuntime, Effect, Hook, HtmlRuntime, RuntimeState, StatePatch, runtime_id, session_id,
 };
@@ -482,7 +482,7 @@ impl Player {
             attributes.insert("runtimeType".to_owned(), object.runtime_type().into());
             attributes.extend(object.user_id().map(|user| ("userId".to_owned(), user.into())));
             let ability = Ability { is_built_in: true, has_live_query: true };
-            let admit = NotebookInput::Admit { runtime: key(runtime), attributes, ability };
+            let admit = NotebookInput::Admit { runtime: key(runtime), attributes, ability, legacy: LegacyKind::Compat };
             for effect in self.stores[store].step(self.clock.now(), admit) {
                 if let NotebookEffect::Admitted { ids, .. } = effect {
                     self.runtimes[runtime].admitted = ids;

@@ -293,8 +293,13 @@ impl Player {
                 self.compared.push((*observation, comparison.clone()));
                 self.step_notebook(store, Input::Compared(Ok(comparison)));
             }
-            // Recordings know neither decisions nor diagnostics.
-            Effect::Comparing | Effect::Compared { .. } | Effect::Admitted { .. } | Effect::Diagnostic { .. } => {}
+            // Recordings know neither decisions nor diagnostics, and the reproduction of the old code has no facade.
+            Effect::Comparing
+            | Effect::Compared { .. }
+            | Effect::Admitted { .. }
+            | Effect::Facade { .. }
+            | Effect::HostCommit { .. }
+            | Effect::Diagnostic { .. } => {}
         }
     }
 }

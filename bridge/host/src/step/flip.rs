@@ -72,6 +72,7 @@ impl Notebook {
 
     fn begin_flip(&mut self, now: Now, runtime: RuntimeKey, decision: Decision, old: &Lease) {
         self.release(now, runtime, old.path);
+        self.hand_on_claims(old.token);
         self.gate.enforce();
         self.token = self.token.raised();
         let path = decision.route.serving();
@@ -131,6 +132,7 @@ impl Notebook {
         let seat = self.seat(runtime);
         seat.renew(token);
         if let Some(old) = seat.lease.clone() {
+            self.take_back_claims(old.path, token);
             self.resume(now, runtime, &old);
         }
         let parked = std::mem::take(&mut self.seat(runtime).parked);
@@ -149,6 +151,7 @@ impl Notebook {
         match lease.path {
             Path::Legacy => {
                 seat.legacy_token = lease.token;
+                self.set_facade(runtime, Some(lease.token));
                 self.step_legacy(now, runtime, HtmlInput::Resume(identity));
             }
             Path::Registry => {
@@ -160,7 +163,10 @@ impl Notebook {
 
     fn release(&mut self, now: Now, runtime: RuntimeKey, path: Path) {
         match path {
-            Path::Legacy => self.step_legacy(now, runtime, HtmlInput::Release),
+            Path::Legacy => {
+                self.set_facade(runtime, None);
+                self.step_legacy(now, runtime, HtmlInput::Release);
+            }
             Path::Registry => self.step_agent(now, runtime, registry::Input::Release),
         }
     }

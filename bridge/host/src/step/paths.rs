@@ -59,12 +59,14 @@ impl Notebook {
         match path {
             Path::Legacy => {
                 seat.legacy_token = token;
+                self.set_facade(runtime, Some(token));
                 self.step_legacy(now, runtime, HtmlInput::Start(call, identity));
             }
             Path::Registry => {
                 seat.agent_token = token;
                 seat.starting = Some(call);
                 let identity = SessionIdentity { capabilities: RuntimeType::html().capabilities, ..identity };
+                self.set_facade(runtime, None);
                 return self.step_agent(now, runtime, registry::Input::Start(identity));
             }
         }
@@ -85,8 +87,12 @@ impl Notebook {
             self.effects.push(Effect::Settle { call, outcome: Err(failure) });
         }
         self.token = self.token.raised();
+        let token = self.token;
         for seat in self.seats.values_mut() {
-            seat.renew(self.token);
+            seat.renew(token);
+        }
+        for runtime in self.seats_on(Path::Legacy) {
+            self.set_facade(runtime, Some(token));
         }
     }
 
@@ -110,6 +116,7 @@ impl Notebook {
     /// The session is over without a termination of ours; the runtime object is stopped, so that its host sees it.
     fn displaced(&mut self, now: Now, runtime: RuntimeKey) {
         self.seat(runtime).lease = None;
+        self.set_facade(runtime, None);
         self.step_legacy(now, runtime, HtmlInput::Release);
         self.step_agent(now, runtime, registry::Input::Release);
         self.call_hook(runtime, Hook::Stop);
@@ -218,15 +225,23 @@ impl Notebook {
             Phase::StartFailed(failure) => self.start_failed(runtime, failure),
             Phase::Broken(failure) => self.broken(runtime, failure),
             Phase::Displaced => self.displaced(now, runtime),
-            Phase::Stopped(failure) => {
-                let seat = self.seat(runtime);
-                seat.lease = None;
-                let outcome = failure.map_or(Ok(()), Err);
-                let calls = [seat.starting.take(), seat.stopping.take()];
-                for call in calls.into_iter().flatten() {
-                    self.effects.push(Effect::Settle { call, outcome: outcome.clone() });
-                }
-            }
+            Phase::Stopped(failure) => self.stopped(now, runtime, failure.map_or(Ok(()), Err)),
+        }
+    }
+
+    /// The agent's session is over. Code of the host's that served before a flip still runs, and is stopped with it.
+    fn stopped(&mut self, now: Now, runtime: RuntimeKey, outcome: Result<(), Failure>) {
+        let seat = self.seat(runtime);
+        seat.lease = None;
+        let is_host_running = seat.legacy.host_code().is_some_and(|code| code.is_running());
+        let (starting, stopping) = (seat.starting.take(), seat.stopping.take());
+        if let Some(call) = starting {
+            self.effects.push(Effect::Settle { call, outcome: outcome.clone() });
+        }
+        match stopping {
+            Some(call) if is_host_running && outcome.is_ok() => self.step_legacy(now, runtime, HtmlInput::Stop(call)),
+            Some(call) => self.effects.push(Effect::Settle { call, outcome }),
+            None => {}
         }
     }
 

@@ -1,12 +1,14 @@
 //! What goes into a notebook's step and what comes out.
 
-use bridge_core::{Ability, Comparison, Decision, Diagnostic, Observation, Path};
+use bridge_core::{Ability, Comparison, Decision, Diagnostic, Observation, Path, Token};
 use legacy_compat::{CallId, Hook};
 use registry::{
     Answer, Capabilities, CellId, Event, Failure, Query, QueueEntry, RuntimeId, SessionId, Ticket, TimerId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use super::LegacyKind;
 
 /// Names a runtime object of the host within its environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,6 +27,9 @@ pub enum Input {
         attributes: Map<String, Value>,
         /// What the store and the runtime offer.
         ability: Ability,
+        /// Who serves the old path.
+        #[serde(default)]
+        legacy: LegacyKind,
     },
     /// The host called a built-in method of a runtime object; the call settles with [`Effect::Settle`].
     Call {
@@ -51,6 +56,17 @@ pub enum Input {
         ticket: Ticket,
         /// How it went.
         answer: Answer,
+    },
+    /// The host's own code commits through its facade. Answered with [`Effect::HostCommit`] in the same step.
+    HostCommit {
+        /// The runtime object.
+        runtime: RuntimeKey,
+        /// Names the commit.
+        offer: u32,
+        /// The token of the facade.
+        token: Token,
+        /// The events; the performer keeps the host's own objects.
+        events: Vec<HostEvent>,
     },
     /// An interval fired.
     Timer {
@@ -99,6 +115,22 @@ pub enum Method {
     },
 }
 
+/// An event as the host's code made it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct HostEvent {
+    name: String,
+    #[serde(default)]
+    args: Value,
+}
+
+impl HostEvent {
+    /// What the gate judges. Arguments that do not fit are the store's to refuse.
+    pub(super) fn into_event(self) -> Event {
+        let Self { name, args } = self;
+        Event::from_parts(&name, args).unwrap_or(Event::Unknown { name, args: Value::Null })
+    }
+}
+
 /// The ids of a session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -130,6 +162,22 @@ pub enum Effect {
         path: Path,
         /// The events.
         events: Vec<Event>,
+    },
+    /// Let the host's code commit those of its events that passed the gate, as it made them; none is an answer too.
+    HostCommit {
+        /// Echoed in the answer.
+        ticket: Ticket,
+        /// Names the commit.
+        offer: u32,
+        /// The places of the events that passed.
+        passed: Vec<usize>,
+    },
+    /// The facade of the host's code commits under this token from now on; without one it is closed.
+    Facade {
+        /// The runtime object.
+        runtime: RuntimeKey,
+        /// The token of the lease.
+        token: Option<Token>,
     },
     /// Read from the store, now.
     Query {

@@ -6,11 +6,13 @@ use legacy_compat::{CallId, HtmlRuntime};
 use registry::{Agent, Capabilities, Failure, IdSource, RuntimeType};
 
 use super::Method;
+use super::host_code::HostCode;
+use super::legacy_core::{LegacyCore, LegacyKind};
 
 /// One runtime object's place at the notebook.
 pub(super) struct Seat {
     /// The old path.
-    pub(super) legacy: HtmlRuntime,
+    pub(super) legacy: LegacyCore,
     /// The token of the old path's last lease.
     pub(super) legacy_token: Token,
     /// The new path.
@@ -70,7 +72,7 @@ impl Flip {
 impl Seat {
     pub(super) fn new(legacy_ids: IdSource, agent_ids: IdSource) -> Self {
         Self {
-            legacy: HtmlRuntime::new(legacy_ids),
+            legacy: LegacyCore::Compat(Box::new(HtmlRuntime::new(legacy_ids))),
             legacy_token: Token::default(),
             agent: Agent::new(RuntimeType::html(), agent_ids),
             agent_token: Token::default(),
@@ -82,6 +84,13 @@ impl Seat {
             shadow: None,
             flip: None,
             parked: Vec::new(),
+        }
+    }
+
+    /// A runtime object of the host's own class has its own old path.
+    pub(super) fn use_legacy(&mut self, kind: LegacyKind) {
+        if kind == LegacyKind::Host && self.legacy.host_code().is_none() {
+            self.legacy = LegacyCore::Host(HostCode::default());
         }
     }
 

@@ -81,10 +81,12 @@ impl Notebook {
         }
     }
 
-    /// Compares what is left when a session ends or its route no longer compares.
+    /// Compares what is left when a session ends, or what is done when it moves or its route no longer compares.
     pub(super) fn end_shadow(&mut self, runtime: RuntimeKey) {
+        let is_over = self.seat(runtime).lease.is_none();
         let Some(following) = self.seat(runtime).shadow.take() else { return };
-        if let Some(observation) = following.shadow.end() {
+        let left = if is_over { following.shadow.end() } else { following.shadow.leave() };
+        if let Some(observation) = left {
             self.compare(observation);
         }
     }

@@ -1,6 +1,8 @@
 /** Plays a trace: the objects that its steps name, virtual time, and what is seen. */
 import {
   type BaseRuntime,
+  HtmlRuntime as BridgeHtmlRuntime,
+  type HtmlRuntimeConfig,
   type LiveStore,
   RuntimeFactory,
   RuntimeRegistry,
@@ -40,6 +42,9 @@ export type PlayedRuntime = BaseRuntime & {
   getConnectionInfo?(): object | null;
 };
 
+/** A class of html runtimes. */
+export type HtmlRuntimeClass = new (config: Partial<HtmlRuntimeConfig>) => PlayedRuntime;
+
 /** A callback that was subscribed to something. */
 export interface Subscription {
   readonly callback: (state: RuntimeState) => void;
@@ -61,6 +66,9 @@ class Named<T> extends Map<string, T> {
 
 /** A run under way. */
 export class Player {
+  /** `HtmlRuntime` is the class that traces mean by this name: the bridge's, unless a host's own one is to be played. */
+  constructor(readonly HtmlRuntime: HtmlRuntimeClass = BridgeHtmlRuntime) {}
+
   readonly clock = new VirtualClock();
   readonly runtimes = new Named<PlayedRuntime>("runtime");
   readonly stores = new Named<PlayedStore>("store");
@@ -222,6 +230,7 @@ export class Player {
 
   #nameOf(object: object): string | undefined {
     if (this.storeName(object) !== undefined) return "<store>";
+    if (object instanceof this.HtmlRuntime) return object.metadata.id;
     if (object instanceof RuntimeFactory) return "<factory>";
     return object instanceof RuntimeRegistry ? "<registry>" : undefined;
   }

@@ -1,5 +1,4 @@
 import {
-  HtmlRuntime,
   type HtmlRuntimeConfig,
   type RuntimeConfiguration,
   type RuntimeMetadata,
@@ -49,7 +48,7 @@ const newRuntime: Operation = {
   run(player, args) {
     const make = (): PlayedRuntime => {
       if (args.optionalText("class") === "HtmlRuntime")
-        return new HtmlRuntime(args.object("config") as Partial<HtmlRuntimeConfig>);
+        return new player.HtmlRuntime(args.object("config") as Partial<HtmlRuntimeConfig>);
       const metadata = (args.object("metadata") ?? {}) as Partial<RuntimeMetadata>;
       return new TestRuntime(metadata, configOf(args), toBehaviour(args.raw["behaviour"]), player);
     };

@@ -1,0 +1,190 @@
+/** A notebook whose host runs on its binding file, and ways to wait for it. */
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import { bridge, configure, type Diagnostic, type NotebookStatus } from "runtime-bridge";
+import { recordCommits, type RecordedEvent } from "../eventRecorder.js";
+import type { RuntimeState } from "../old/types.js";
+import { HtmlRuntime } from "../runtimes.js";
+import { closeStore, commit, type EncodedEvent, openStore, type Store } from "../store.js";
+
+/** Far beyond what anything here takes. */
+const DEADLINE_MS = 20_000;
+
+const waiting = new Set<() => void>();
+
+/** Something has happened: whoever waits looks again. */
+const notice = (): void => queueMicrotask(() => waiting.forEach((look) => look()));
+
+/** Resolves once `condition` holds; it is looked at after each commit, state callback and diagnostic. */
+export const until = (what: string, condition: () => boolean): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const end = (settle: () => void): void => {
+      clearTimeout(timer);
+      waiting.delete(look);
+      settle();
+    };
+    const look = (): void => {
+      if (condition()) end(resolve);
+    };
+    const timer = setTimeout(() => end(() => reject(new Error(`waited in vain for: ${what}`))), DEADLINE_MS);
+    waiting.add(look);
+    look();
+  });
+
+/** All diagnostics of this process, in order. */
+export const diagnostics: Diagnostic[] = [];
+bridge.on("diagnostic", (diagnostic) => {
+  diagnostics.push(diagnostic);
+  notice();
+});
+
+/** Gives every notebook this route. */
+export const route = (variant: "legacy" | "registry", boundary = "drain"): void =>
+  configure({
+    flags: {
+      flags: {
+        "runtime-route": {
+          state: "ENABLED",
+          variants: { legacy: "legacy", registry: "registry" },
+          defaultVariant: variant,
+          targeting: {},
+          metadata: { boundary },
+        },
+      },
+    },
+  });
+
+export const pathOf = (sessionId: string | null | undefined): "legacy" | "registry" =>
+  sessionId?.startsWith("html-registry-") === true ? "registry" : "legacy";
+
+let opened = 0;
+
+type Runtime = HtmlRuntime & { states: RuntimeState[] };
+
+/** A notebook with its store open. */
+export class Bound {
+  readonly events: RecordedEvent[] = [];
+  /** Called with the events of a commit before it takes effect; what it throws is the commit's failure. */
+  beforeCommit: (events: readonly RecordedEvent[]) => void = () => undefined;
+  readonly #runtimes: HtmlRuntime[] = [];
+  #mostActive = 0;
+
+  private constructor(readonly store: Store) {}
+
+  static async open(t: TestContext, cells = 1): Promise<Bound> {
+    opened += 1;
+    const notebook = new Bound(await openStore({ storeId: `bound-${process.pid}-${opened}` }));
+    for (const id of cellIds(cells)) notebook.addCell(id);
+    recordCommits(notebook.store, (events) => {
+      notebook.#mostActive = Math.max(notebook.#mostActive, notebook.activeSessions.length);
+      notebook.beforeCommit(events);
+      notebook.events.push(...events);
+      notice();
+    });
+    t.after(() => notebook.close());
+    return notebook;
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#runtimes.map((runtime) => runtime.stop()));
+    await closeStore(this.store);
+  }
+
+  get id(): string {
+    return this.store.storeId;
+  }
+
+  /** What an operator sees of the notebook. */
+  get status(): NotebookStatus {
+    const status = bridge.status().notebooks.find(({ notebook }) => notebook === this.id);
+    assert.ok(status, `${this.id} is not open`);
+    return status;
+  }
+
+  get serving(): string | undefined {
+    return this.status.leases[0]?.path;
+  }
+
+  get activeSessions(): string[] {
+    const query = "SELECT sessionId FROM runtimeSessions WHERE isActive = 1";
+    return this.store.query<{ sessionId: string }[]>({ query, bindValues: {} }).map(({ sessionId }) => sessionId);
+  }
+
+  addCell(id: string): void {
+    const cell = { id, cellType: "code", fractionalIndex: "a0", createdBy: "u1" };
+    this.host(
+      { name: "v2.CellCreated", args: cell },
+      { name: "v1.CellSourceChanged", args: { id, source: `<p>${id}</p>`, modifiedBy: "u1" } },
+    );
+  }
+
+  /** Commits as another part of the host, in one transaction. */
+  host(...events: EncodedEvent[]): void {
+    commit(this.store, ...events);
+  }
+
+  /** Requests cells to be executed, in one commit; entry `qX` executes cell `X`. */
+  request(...cells: string[]): void {
+    this.host(
+      ...cells.map((cellId) => ({
+        name: "v1.ExecutionRequested",
+        args: { queueId: `q${cellId}`, cellId, executionCount: 7, requestedBy: "u1" },
+      })),
+    );
+  }
+
+  /** The args of all events of this name. */
+  all(name: string): EncodedEvent["args"][] {
+    return this.events.filter((event) => event.name === name).map(({ args }) => args);
+  }
+
+  untilCompleted(count: number): Promise<void> {
+    return until(`${count} completions`, () => this.all("v1.ExecutionCompleted").length >= count);
+  }
+
+  /** Resolves once the runtime's session is on this path. */
+  on(runtime: HtmlRuntime, path: "legacy" | "registry"): Promise<void> {
+    const isThere = (): boolean => runtime.getState().isActive && pathOf(runtime.getState().sessionId) === path;
+    return until(`${path} serves`, isThere);
+  }
+
+  /** A runtime that the test's end stops; its states are kept. */
+  add<R extends HtmlRuntime>(runtime: R): R & { states: RuntimeState[] } {
+    const states: RuntimeState[] = [];
+    runtime.onStateChange((state) => {
+      states.push(state);
+      notice();
+    });
+    this.#runtimes.push(runtime);
+    return Object.assign(runtime, { states });
+  }
+
+  /** A started runtime. */
+  async start(Class: typeof HtmlRuntime = HtmlRuntime): Promise<Runtime> {
+    const runtime = this.add(new Class({ store: this.store, userId: "u1" }));
+    await runtime.start(this.id);
+    return runtime;
+  }
+
+  /** Each of these cells was executed once, with one output and one end, and no two sessions were ever active together. */
+  assertEachRanOnce(cells: readonly string[]): void {
+    for (const cell of cells) {
+      const count = (name: string, field: string, value: string): number =>
+        this.all(name).filter((args) => args[field] === value).length;
+      const times = {
+        started: count("v1.ExecutionStarted", "queueId", `q${cell}`),
+        completed: count("v1.ExecutionCompleted", "queueId", `q${cell}`),
+        outputs: count("v1.MultimediaResultOutputAdded", "cellId", cell),
+      };
+      assert.deepEqual(times, { started: 1, completed: 1, outputs: 1 }, cell);
+    }
+    assert.equal(this.all("v1.ExecutionCompleted").length, cells.length);
+    assert.ok(Math.max(this.#mostActive, this.activeSessions.length) <= 1);
+  }
+}
+
+export const cellIds = (count: number): string[] =>
+  Array.from({ length: count }, (_, n) => `c${String(n).padStart(3, "0")}`);
+
+/** Resolves when nothing of the present turn is left. */
+export const drained = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
