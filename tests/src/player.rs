@@ -6,11 +6,12 @@
 mod clock;
 mod config;
 mod factory;
+mod manager;
 mod registry;
 mod runtime;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ::registry::{Answer, Failure, IdSource, Reply, Ticket};
@@ -21,6 +22,7 @@ use serde_json::{Map, Value, json};
 use crate::trace::{Action, Op, Trace, TraceError};
 use clock::{Clock, Due};
 use factory::Factory;
+use manager::Manager;
 use registry::{RegistryObject, Round};
 use runtime::{RuntimeObject, Subscription};
 use store::Store;
@@ -43,7 +45,7 @@ pub struct Played {
     pub tables: Value,
 }
 
-/// Plays a trace of the suites base, html, registry, factory and config.
+/// Plays a trace of the suites base, html, manager, registry, factory and config.
 ///
 /// # Errors
 /// [`TraceError::Step`] for an operation the player does not know, [`TraceError::Unnamed`] for an object that is not there.
@@ -75,6 +77,11 @@ struct Player {
     singleton: Option<usize>,
     factories: Vec<Factory>,
     factory_names: BTreeMap<String, usize>,
+    managers: Vec<Manager>,
+    /// Renders of managers that are due, which come behind all microtasks.
+    renders: VecDeque<Ask>,
+    /// Stores whose live query has news.
+    news: Vec<usize>,
     calls: BTreeMap<CallId, Call>,
     next_call: u32,
     /// How a synchronous call of the facade's own ended.
@@ -168,6 +175,9 @@ impl Player {
             singleton: None,
             factories: Vec::new(),
             factory_names: BTreeMap::new(),
+            managers: Vec::new(),
+            renders: VecDeque::new(),
+            news: Vec::new(),
             calls: BTreeMap::new(),
             next_call: 0,
             returned: None,
@@ -214,6 +224,9 @@ impl Player {
             Action::NewRuntime { r#as, class, metadata, config, behaviour } => {
                 self.new_runtime(r#as, class.as_deref(), metadata, config, behaviour);
             }
+            Action::Mount { provider, is_authenticated, .. } => self.mount(provider, is_authenticated)?,
+            Action::SetAuth { is_authenticated, .. } => self.set_auth(is_authenticated),
+            Action::Unmount {} => self.unmount(),
             other => return self.act_with_promise(other, waiter),
         }
         self.run();
@@ -240,6 +253,9 @@ impl Player {
                 self.execute_code(runtime, &cell_id, code, waiter);
             }
             Action::Ping { runtime } => self.ping(&runtime, waiter)?,
+            Action::UiStart { times } => self.call_manager(manager::Call::Start, times, &waiter),
+            Action::UiStop { times } => self.call_manager(manager::Call::Stop, times, &waiter),
+            Action::UiRestart { times } => self.call_manager(manager::Call::Restart, times, &waiter),
             Action::StartRuntime { registry, runtime_id, notebook_id, config } => {
                 let registry = self.registry(&registry)?;
                 let call = self.open_call(waiter, &notebook_id, config);
@@ -281,6 +297,9 @@ impl Player {
             }
             Action::SubscribeAgain { runtime, r#as } => self.subscribe_again(&runtime, r#as),
             Action::Unsubscribe { r#as } => self.unsubscribe(&r#as),
+            Action::UiState {} => self.manager_state(),
+            // What React rendered is nothing of a core's.
+            Action::Dom {} => Ok(()),
             other => self.act_on_registry(other),
         }
     }
@@ -347,10 +366,18 @@ impl Player {
         self.stack.extend(work.rev());
     }
 
-    /// Runs the microtasks, first in, first out, until there are none.
+    /// Runs the microtasks, first in, first out, then tells the news of live queries, then renders, until nothing is left.
     fn settle(&mut self) {
-        while let Some((waiter, answer)) = self.clock.next_microtask() {
-            self.deliver(waiter, answer);
+        loop {
+            if let Some((waiter, answer)) = self.clock.next_microtask() {
+                self.deliver(waiter, answer);
+            } else if let Some(store) = self.news.pop() {
+                self.tell_news(store);
+            } else if let Some(ask) = self.renders.pop_front() {
+                self.answer(ask, Ok(Reply::Done));
+            } else {
+                return;
+            }
             self.run();
         }
     }

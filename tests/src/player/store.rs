@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::clock::Due;
 use super::runtime::to_json;
-use super::{Ask, Asker, Player, Work, thrown};
+use super::{Ask, Asker, Player, Waiter, Work, thrown};
 use crate::trace::{Setup, SetupCell, SetupEntry, SetupSession, TraceError, expand_source};
 
 /// The store that a trace's setup prepares.
@@ -28,6 +28,7 @@ pub(super) struct Store {
     state: NotebookState,
     notebook: Notebook,
     faults: Vec<Fault>,
+    is_watched: bool,
 }
 
 /// The next runtime commits that throw before they are stored.
@@ -49,7 +50,7 @@ impl Store {
         let seed: Vec<u8> = ids.base36(32).into_bytes();
         let seed = seed.try_into().unwrap_or([0; 32]);
         let notebook = Notebook::new(NotebookId::from(name), flags, seed);
-        let mut store = Self { state: NotebookState::new(), notebook, faults: Vec::new() };
+        let mut store = Self { state: NotebookState::new(), notebook, faults: Vec::new(), is_watched: false };
         let cells = setup.cells.iter().flat_map(prepared_cell);
         let sessions = setup.sessions.iter().flat_map(prepared_session);
         let entries = setup.queue.iter().flat_map(prepared_entry);
@@ -68,6 +69,10 @@ impl Store {
 
     pub(super) fn tables(&self) -> Value {
         to_json(&self.state.tables())
+    }
+
+    pub(super) fn is_watched(&self) -> bool {
+        self.is_watched
     }
 
     pub(super) fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
@@ -158,7 +163,7 @@ fn encoded(event: &Event) -> (Value, Option<Value>) {
 
 impl Player {
     /// The main store, where the trace has one.
-    fn main_store(&self) -> Result<usize, TraceError> {
+    pub(super) fn main_store(&self) -> Result<usize, TraceError> {
         if self.stores.is_empty() { Err(self.unnamed("store", MAIN)) } else { Ok(0) }
     }
 
@@ -213,6 +218,7 @@ impl Player {
             self.record(seen);
             self.stores[store].state.apply(event);
         }
+        self.store_has_news(store);
     }
 
     /// A commit of a runtime's, which may be made to fail.
@@ -237,7 +243,10 @@ impl Player {
     pub(super) fn with_sessions(&self, value: Value) -> Result<Value, TraceError> {
         match value {
             Value::Object(fields) => match fields.get("$session").and_then(Value::as_str) {
-                Some(name) => Ok(self.runtimes[self.runtime(name)?].raw_state().session_id.clone().into()),
+                Some(name) => match self.runtime_names.get(name) {
+                    Some(&runtime) => Ok(self.runtimes[runtime].raw_state().session_id.clone().into()),
+                    None => self.shown_session(name),
+                },
                 None => {
                     let fields = fields.into_iter().map(|(name, value)| Ok((name, self.with_sessions(value)?)));
                     fields.collect::<Result<Map<_, _>, _>>().map(Value::Object)
@@ -271,11 +280,17 @@ impl Player {
             }
             Effect::Continue { ticket } => self.answer(ask(ticket), Ok(Reply::Done)),
             Effect::Fail { ticket, failure } => self.answer(ask(ticket), Err(failure)),
+            Effect::Sleep { ticket, ms } => self.clock.after(ms, Waiter::Core(ask(ticket)), Ok(Reply::Done)),
+            Effect::Yield { ticket } => self.renders.push_back(ask(ticket)),
+            Effect::Show { ticket, runtime, state } => self.show_manager(ask(ticket), runtime, &state),
+            Effect::Raise { failure, .. } => self.raise(&failure),
             Effect::SetInterval { timer, every_ms } => self.clock.every(every_ms, Due::Notebook(store, timer)),
             Effect::ClearInterval { timer } => self.clock.clear_notebook(store, timer),
             Effect::Settle { call, outcome } => self.settle_call(call, outcome),
-            // Traces of the old code have no flags, so nothing is watched and nothing is reported.
-            Effect::Admitted { .. } | Effect::Watch | Effect::Unwatch | Effect::Diagnostic { .. } => {}
+            Effect::Watch => self.stores[store].is_watched = true,
+            Effect::Unwatch => self.stores[store].is_watched = false,
+            // Traces of the old code have no flags, so nothing is reported.
+            Effect::Admitted { .. } | Effect::Diagnostic { .. } => {}
         }
     }
 }
