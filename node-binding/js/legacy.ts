@@ -10,6 +10,8 @@ export { createRuntimeFactory, RuntimeFactory } from "./runtime-factory";
 export { getRuntimeRegistry, RuntimeRegistry, RuntimeRegistry as Registry } from "./runtime-registry";
 export type {
   HtmlRuntimeConfig,
+  HtmlRuntimeContextType,
+  HtmlRuntimeState,
   LiveStore,
   LocalRuntime,
   RemoteRuntime,
