@@ -158,7 +158,7 @@ fn an_execution_that_cannot_start_is_reported_as_failed() {
 }
 
 #[test]
-fn a_flip_waits_for_what_is_claimed_and_claims_no_more() {
+fn a_flip_takes_pending_entries_along_and_the_manager_stays_active() {
     let mut owner = started("legacy");
     for id in ["q1", "q2", "q3"] {
         owner.state.apply(&requests(&[id])[0]);
