@@ -1,8 +1,8 @@
-//! The events that the old html runtime commits, field by field as it built them.
+//! The events that the old html runtimes commit, field by field as both generations built them.
 
 use registry::{
     CellId, Container, ErrorOutputAdded, Event, ExecutionAssigned, ExecutionCompleted, ExecutionStarted,
-    ExecutionStatus, MultimediaResultOutputAdded, Now, OutputId, QueueEntry, QueueId, RuntimeSessionStarted,
+    ExecutionStatus, MultimediaResultOutputAdded, Now, OutputId, QueueEntry, QueueId, Reply, RuntimeSessionStarted,
     RuntimeSessionStatusChanged, RuntimeSessionTerminated, SessionId, SessionIdentity, SessionStatus,
     TerminationReason,
 };
@@ -39,26 +39,25 @@ pub(crate) fn started(entry: &QueueEntry, runtime_session_id: SessionId, now: No
 }
 
 /// A completion never carries an `error` field ([`crate::Quirk::CompletionWithoutError`]).
-pub(crate) fn completed(entry: &QueueEntry, status: ExecutionStatus, now: Now, started_ms: u64) -> Event {
+pub(crate) fn completed(entry: &QueueEntry, status: ExecutionStatus, now: Now, duration_ms: u64) -> Event {
     Event::ExecutionCompleted(ExecutionCompleted {
         queue_id: entry.id.clone(),
         cell_id: entry.cell_id.clone(),
         status,
         error: None,
         completed_at: now.timestamp(),
-        execution_duration_ms: now.mono_ms.saturating_sub(started_ms).into(),
+        execution_duration_ms: duration_ms.into(),
     })
 }
 
-/// The source as html, at position 0, with the count 1 and empty metadata ([`crate::Quirk::ConstantExecutionCount`],
-/// [`crate::Quirk::EmptyMetadata`]).
-pub(crate) fn output(id: String, cell_id: CellId, code: &str) -> Event {
+/// The source as html, at position 0, with empty metadata ([`crate::Quirk::EmptyMetadata`]).
+pub(crate) fn output(id: String, cell_id: CellId, code: &str, execution_count: i64) -> Event {
     Event::MultimediaResultOutputAdded(MultimediaResultOutputAdded {
         id: OutputId::from(id),
         cell_id,
         position: 0.into(),
         representations: [("text/html".to_owned(), inline(code))].into_iter().collect(),
-        execution_count: 1,
+        execution_count,
     })
 }
 
@@ -70,6 +69,14 @@ pub(crate) fn error_output(id: String, cell_id: CellId, message: &str) -> Event 
         position: 0.into(),
         content: inline(&format!("Error: {message}")),
     })
+}
+
+/// An unknown cell has the empty source ([`crate::Quirk::MissingCellSucceeds`]).
+pub(crate) fn source_or_empty(reply: Reply, cell: &CellId) -> String {
+    match reply {
+        Reply::Sources(mut sources) => sources.swap_remove(cell).unwrap_or_default(),
+        _ => String::new(),
+    }
 }
 
 fn inline(text: &str) -> Container {

@@ -17,6 +17,9 @@ use crate::{CallId, Effect, Hook};
 /// How often the queue is polled.
 const POLL_EVERY_MS: u64 = 50;
 
+/// What every output shows as its execution count ([`crate::Quirk::ConstantExecutionCount`]).
+const SHOWN_COUNT: i64 = 1;
+
 /// What happens to the html session of a runtime object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
@@ -315,11 +318,11 @@ impl HtmlRuntime {
             }
             (ExecutionAt::Source, Ok(reply)) => {
                 let cell_id = run.entry.cell_id.clone();
-                let code = source_or_empty(reply, &cell_id);
+                let code = events::source_or_empty(reply, &cell_id);
                 self.hook(run.at(ExecutionAt::Executed), Hook::ExecuteCode { cell_id, code });
             }
             (ExecutionAt::Executed, Ok(_)) => {
-                let event = events::completed(&run.entry, ExecutionStatus::Success, now, run.started_ms);
+                let event = events::completed(&run.entry, ExecutionStatus::Success, now, run.duration_ms(now));
                 self.commit(run.at(ExecutionAt::Completed), event);
             }
             (ExecutionAt::Completed, Ok(_)) => self.hook(run.at(ExecutionAt::Reported), Hook::SetReady),
@@ -329,7 +332,7 @@ impl HtmlRuntime {
             // The completion with an error failed too: the old code only logged it ([`crate::Quirk::LostCompletion`]).
             (ExecutionAt::Failing { .. } | ExecutionAt::Reported, _) => {}
             (_, Err(failure)) => {
-                let event = events::completed(&run.entry, ExecutionStatus::Error, now, run.started_ms);
+                let event = events::completed(&run.entry, ExecutionStatus::Error, now, run.duration_ms(now));
                 self.commit(run.at(ExecutionAt::Failing { failure }), event);
             }
         }
@@ -345,7 +348,7 @@ impl HtmlRuntime {
                 self.hook(Task::Code { call, cell, code, at: CodeAt::Busy }, Hook::SetBusy);
             }
             (CodeAt::Busy, Ok(_)) => {
-                let event = events::output(self.ids.nanoid(), cell.clone(), &code);
+                let event = events::output(self.ids.nanoid(), cell.clone(), &code, SHOWN_COUNT);
                 self.commit(Task::Code { call, cell, code, at: CodeAt::Output }, event);
             }
             (CodeAt::Output, Ok(_)) => {
@@ -418,16 +421,12 @@ struct Execution {
 }
 
 impl Execution {
+    fn duration_ms(&self, now: Now) -> u64 {
+        now.mono_ms.saturating_sub(self.started_ms)
+    }
+
     fn at(self, at: ExecutionAt) -> Task {
         Task::Execution { entry: self.entry, session: self.session, started_ms: self.started_ms, at }
-    }
-}
-
-/// An unknown cell has the empty source ([`crate::Quirk::MissingCellSucceeds`]).
-fn source_or_empty(reply: Reply, cell: &CellId) -> String {
-    match reply {
-        Reply::Sources(mut sources) => sources.swap_remove(cell).unwrap_or_default(),
-        _ => String::new(),
     }
 }
 

@@ -7,6 +7,7 @@
 mod base_runtime;
 mod html_events;
 mod html_runtime;
+mod html_runtime_manager;
 mod protocol;
 mod quirk;
 mod runtime_factory;
@@ -16,6 +17,7 @@ mod tasks;
 
 pub use base_runtime::{BaseRuntime, Input as BaseInput, runtime_id, session_id};
 pub use html_runtime::{HtmlRuntime, Input as HtmlInput};
+pub use html_runtime_manager::{HtmlRuntimeManager, Input as ManagerInput, Server};
 pub use protocol::{CallId, Effect, Hook};
 pub use quirk::{OnRegistry, QUIRKS, Quirk, QuirkRow};
 pub use runtime_factory::{DefaultCapabilities, DefaultDescription, DefaultMetadata, DefaultRuntime};
@@ -23,4 +25,4 @@ pub use runtime_registry::{
     Effect as RegistryEffect, Event as RegistryEvent, Facts, Input as RegistryInput, Limits, ObjectKey, RuntimeFacts,
     RuntimeRegistry, Stats,
 };
-pub use state::{LegacyStatus, RuntimeState, StatePatch};
+pub use state::{HtmlRuntimeState, LegacyStatus, RuntimeState, StatePatch};

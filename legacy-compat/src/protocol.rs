@@ -31,6 +31,16 @@ pub enum Effect {
     Fail(Ticket, Failure),
     /// Answer after this many milliseconds.
     Sleep(Ticket, u64),
+    /// Answer once what runs now has ended, with the microtasks behind it: the old component rendered there, and a host's
+    /// promises settle before it. A microtask would come too early for that.
+    Yield(Ticket),
+    /// Which path serves the session that is about to start? Answered with true where it is this core, with false once
+    /// another path serves it.
+    AskRoute(Ticket),
+    /// End the session that another path serves. Answered when it is over.
+    EndSession(Ticket),
+    /// Throw this in the host's render: an effect of the old component failed and took the tree down.
+    Raise(Failure),
     /// Fire this timer every so many milliseconds until it is cleared.
     SetInterval(TimerId, u64),
     /// Clear a timer.

@@ -34,7 +34,7 @@ macro_rules! quirks {
             $(#[doc = $what] $name,)*
         }
 
-        /// Every quirk, in the order of the classes: lifecycle, registry of runtimes, factory, html session, schema.
+        /// Every quirk, in the order of the classes: lifecycle, registry of runtimes, factory, html session, schema, manager.
         pub const QUIRKS: &[QuirkRow] = &[
             $(QuirkRow { quirk: Quirk::$name, what: $what, why: $why, registry: OnRegistry::$registry },)*
         ];
@@ -192,6 +192,42 @@ quirks! {
     RepeatedQueueId, Kept,
         "a second request under the same queue id leaves its cell queued for ever",
         "the queue row is ignored, the cell is updated";
+    ManagerRestartOnlyStops, Fixed,
+        "restartRuntime of an active manager stops it and never starts it again",
+        "the start 100 ms later is that of the render in which restart was called, which believes the runtime to be active";
+    ManagerTerminatesTwice, Fixed,
+        "a stop or a logout of the manager terminates its session twice, two stops in one tick three times",
+        "the clean-up of the effect with the active state stops again, by the old render's function";
+    ManagerStartsTwice, Fixed,
+        "two starts of the manager in one tick start the session twice, under the same ids",
+        "both are functions of the render that saw it inactive";
+    ManagerReusesIds, Fixed,
+        "the manager's runtimeId and sessionId come back with its next start",
+        "they are made once when the component mounts; on the registry route each session has its own";
+    ManagerSkipsTransitions, Kept,
+        "the manager never shows isStarting or isStopping",
+        "what sets them also clears them before the next render";
+    ManagerCallsAreOfARender, Kept,
+        "a call of the manager acts on what the last render showed: a stop in the tick of its start does nothing",
+        "its functions close over a render's values";
+    ManagerClaimsAhead, Fixed,
+        "the manager claims the next entry before it runs the one that it holds",
+        "one effect claims the first pending entry of a render, the effect behind it runs what was assigned at that render";
+    ManagerDurationIsConstant, Fixed,
+        "the manager's executions last 100 ms, failed ones 0",
+        "constants; the registry writes the real duration";
+    ManagerDisplacesWhatItRendered, Fixed,
+        "the manager's start leaves a session alone that became active in the same tick",
+        "the active sessions are a live query's value of the last render";
+    ManagerFailingClaimUnmounts, Fixed,
+        "a claim that fails throws into the host's tree and unmounts the manager, which ends its session",
+        "the claim is made in an effect that catches nothing; the registry gives the claim back";
+    ManagerErrorOutlivesLogin, Kept,
+        "the text `Not authenticated` stays after the login until the next start or stop",
+        "only those clear it";
+    ManagerNeverRejects, Kept,
+        "startRuntime, stopRuntime and restartRuntime resolve whatever happens",
+        "failures go to the state";
 }
 
 #[cfg(test)]

@@ -65,6 +65,24 @@ impl Default for RuntimeState {
     }
 }
 
+/// `HtmlRuntimeState` of the old React component, as a render shows it. Its three booleans are the old surface.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HtmlRuntimeState {
+    /// Started.
+    pub is_active: bool,
+    /// Never seen true: what sets it also clears it before the next render.
+    pub is_starting: bool,
+    /// Never seen true, for the same reason.
+    pub is_stopping: bool,
+    /// The last failure's text, until the next start or stop.
+    pub error: Option<String>,
+    /// The active session's runtime.
+    pub runtime_id: Option<String>,
+    /// The active session.
+    pub session_id: Option<String>,
+}
+
 /// `Partial<RuntimeState>`: what `updateState` takes. An absent member leaves the state as it is.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -31,6 +31,11 @@ impl<T> Tasks<T> {
         self.parked.is_empty()
     }
 
+    /// True while something of this kind is suspended.
+    pub(crate) fn any(&self, is_wanted: impl FnMut(&T) -> bool) -> bool {
+        self.parked.values().any(is_wanted)
+    }
+
     /// The task that waits for this ticket, if it has not been woken yet.
     pub(crate) fn wake(&mut self, ticket: Ticket) -> Option<T> {
         self.parked.remove(&ticket)

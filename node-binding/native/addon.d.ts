@@ -31,6 +31,9 @@ export declare function checkHtmlConfiguration(hasStore: boolean, userId?: strin
 /** Closes a notebook. */
 export declare function closeNotebook(notebook: number): void
 
+/** Names a manager, for the steps of its notebook. */
+export declare function createManager(): number
+
 /** Creates a registry of runtimes. Without a limit it counts as 1 and displaces nobody. */
 export declare function createRegistry(maxConcurrent: number | undefined | null, allowsSameType: boolean): number
 

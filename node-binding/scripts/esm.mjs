@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
 
-for (const entry of ["index", "legacy", "livestore", "testing"]) {
+for (const entry of ["html-runtime-manager", "index", "legacy", "livestore", "testing"]) {
   const names = Object.keys(require(`../dist/${entry}.js`)).sort();
   const dist = new URL("../dist/", import.meta.url);
   writeFileSync(new URL(`${entry}.mjs`, dist), `export { ${names.join(", ")} } from "./${entry}.js";\n`);

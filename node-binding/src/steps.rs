@@ -16,6 +16,12 @@ pub fn create_runtime(id: String) -> Result<u32> {
     with(|environment| Ok(environment.create_runtime(id).0))
 }
 
+/// Names a manager, for the steps of its notebook.
+#[napi(catch_unwind)]
+pub fn create_manager() -> Result<u32> {
+    with(|environment| Ok(environment.create_manager().0))
+}
+
 /// Steps the lifecycle of a runtime object: `{ type, … }` in, `{ state, notebookId, effects }` out.
 #[napi(catch_unwind)]
 pub fn step_runtime(runtime: u32, wall_ms: f64, mono_ms: f64, input: String) -> Result<String> {

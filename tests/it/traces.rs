@@ -46,6 +46,11 @@ fn the_html_runtime_is_as_recorded() {
 }
 
 #[test]
+fn the_manager_is_as_recorded() {
+    check_suite("manager", 25);
+}
+
+#[test]
 fn the_registry_of_runtimes_is_as_recorded() {
     check_suite("registry", 21);
 }

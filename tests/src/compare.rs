@@ -16,10 +16,10 @@ const SHOWN_CHARS: usize = 2000;
 /// How close the two must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closeness {
-    /// Equal in every observation.
+    /// Equal in every observation but those of what React drew and threw: no player renders.
     Exact,
-    /// What the recordings' README lets a comparison ignore is ignored: repeated state callbacks that differ in the
-    /// heartbeat alone, global listeners, loading screens.
+    /// What the recordings' README lets a comparison ignore is ignored, too: repeated state callbacks that differ in the
+    /// heartbeat alone, global listeners, and the states that React showed to a component.
     Allowed,
 }
 
@@ -67,15 +67,19 @@ fn comparable(mut observations: Vec<Value>, closeness: Closeness) -> Vec<Value> 
             fields.shift_remove("seq");
         }
     }
+    observations.retain(|seen| !is_rendering(seen));
     match closeness {
         Closeness::Exact => observations,
         Closeness::Allowed => without_repeats(observations.into_iter().filter(|seen| !is_ignored(seen)).collect()),
     }
 }
 
+fn is_rendering(seen: &Value) -> bool {
+    seen["kind"] == "dom" || seen["where"] == "render"
+}
+
 fn is_ignored(seen: &Value) -> bool {
-    let is_loading = || seen["text"].as_str().is_some_and(|text| text.to_lowercase().contains("loading"));
-    seen["kind"] == "global-listener" || (seen["kind"] == "dom" && is_loading())
+    seen["kind"] == "global-listener" || seen["from"] == "hook"
 }
 
 /// Leaves out a state callback that tells the same callback the same as the one before, the heartbeat aside.

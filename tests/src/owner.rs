@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bridge_core::{Ability, Comparison, Decision, Fault, Observation, judge};
 use bridge_host::step::{Effect, Input, LegacyKind, Method, Notebook, RuntimeKey, SessionIds};
 use flags::LiveFlags;
-use legacy_compat::{CallId, Hook};
+use legacy_compat::{CallId, Hook, HtmlRuntimeState};
 use registry::{
     Answer, Capabilities, Event, Failure, NotebookId, NotebookState, Now, Reply, RuntimeId, SessionId, Ticket, TimerId,
 };
@@ -38,6 +38,10 @@ pub struct MemoryOwner {
     pub fault: Option<Fault>,
     /// What was compared, and what came of it.
     pub compared: Vec<(Observation, Comparison)>,
+    /// What a manager showed, in order.
+    pub shown: Vec<HtmlRuntimeState>,
+    /// What a manager had its host throw.
+    pub raised: Vec<Failure>,
     /// How calls ended.
     pub settled: Vec<Result<(), Failure>>,
     now: Now,
@@ -47,6 +51,8 @@ pub struct MemoryOwner {
     has_news: bool,
     timers: Vec<(TimerId, u64, u64)>,
     microtasks: VecDeque<Input>,
+    renders: VecDeque<Input>,
+    sleeps: Vec<(Ticket, u64)>,
     awaited: Vec<(CallId, Ticket)>,
     next_call: u32,
     kind: LegacyKind,
@@ -76,6 +82,8 @@ impl MemoryOwner {
             refuses: |_| false,
             fault: None,
             compared: Vec::new(),
+            shown: Vec::new(),
+            raised: Vec::new(),
             settled: Vec::new(),
             now: Now { wall_ms: 1_700_000_000_000, mono_ms: 0 },
             is_ready: false,
@@ -83,6 +91,8 @@ impl MemoryOwner {
             has_news: false,
             timers: Vec::new(),
             microtasks: VecDeque::new(),
+            renders: VecDeque::new(),
+            sleeps: Vec::new(),
             awaited: Vec::new(),
             next_call: 0,
             kind,
@@ -109,6 +119,38 @@ impl MemoryOwner {
         let capabilities = Capabilities { can_execute_code: true, ..Capabilities::default() };
         self.is_ready = true;
         self.call(Method::Start { ids, capabilities });
+        self.settle();
+    }
+
+    /// Mounts a manager, as its package class does.
+    pub fn mount(&mut self) {
+        let ids = SessionIds {
+            runtime_id: RuntimeId::from("html-runtime-x"),
+            session_id: SessionId::from(format!("html-runtime-x-{}", self.now.wall_ms)),
+        };
+        self.call_and_settle(Method::Mount { ids, is_authenticated: true });
+    }
+
+    /// Makes one of a manager's calls: `startRuntime` and `restartRuntime` are admitted first, as its package class does.
+    pub fn call_manager(&mut self, methods: impl IntoIterator<Item = Method>) {
+        for method in methods {
+            if matches!(method, Method::StartRuntime | Method::RestartRuntime) {
+                let ability = Ability { is_built_in: true, has_live_query: true };
+                self.step(Input::Admit {
+                    runtime: RUNTIME,
+                    attributes: serde_json::Map::new(),
+                    ability,
+                    legacy: LegacyKind::Compat,
+                });
+                self.adopted.clear();
+            }
+            self.call(method);
+        }
+        self.settle();
+    }
+
+    fn call_and_settle(&mut self, method: Method) {
+        self.call(method);
         self.settle();
     }
 
@@ -144,6 +186,11 @@ impl MemoryOwner {
             self.settle();
         }
         self.pass(end - self.now.mono_ms);
+        while let Some(at) = self.sleeps.iter().position(|(_, due)| *due <= end) {
+            let (ticket, _) = self.sleeps.remove(at);
+            self.step(Input::Answer { ticket, answer: Ok(Reply::Done) });
+            self.settle();
+        }
     }
 
     fn pass(&mut self, ms: u64) {
@@ -172,6 +219,8 @@ impl MemoryOwner {
                 self.step(input);
             } else if std::mem::take(&mut self.has_news) && self.is_watching {
                 watch::news(&self.state).into_iter().for_each(|news| self.step(news));
+            } else if let Some(input) = self.renders.pop_front() {
+                self.step(input);
             } else {
                 return;
             }
@@ -235,6 +284,22 @@ impl MemoryOwner {
             Effect::HostCommit { ticket, passed, .. } => Some((ticket, self.host_commit_judged(&passed))),
             Effect::Facade { token, .. } => {
                 self.host_code.grant(token);
+                None
+            }
+            Effect::Yield { ticket } => {
+                self.renders.push_back(Input::Answer { ticket, answer: Ok(Reply::Done) });
+                None
+            }
+            Effect::Sleep { ticket, ms } => {
+                self.sleeps.push((ticket, self.now.mono_ms + ms));
+                None
+            }
+            Effect::Show { ticket, state, .. } => {
+                self.shown.push(state);
+                Some((ticket, Ok(Reply::Done)))
+            }
+            Effect::Raise { failure, .. } => {
+                self.raised.push(failure);
                 None
             }
         }

@@ -6,11 +6,12 @@
 mod clock;
 mod config;
 mod factory;
+mod manager;
 mod registry;
 mod runtime;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ::registry::{Answer, Failure, IdSource, Reply, Ticket};
@@ -23,6 +24,7 @@ use crate::host::document;
 use crate::trace::{Action, Op, Trace, TraceError};
 use clock::{Clock, Due};
 use factory::Factory;
+use manager::Manager;
 use registry::{RegistryObject, Round};
 use runtime::{RuntimeObject, Subscription};
 use store::Store;
@@ -47,7 +49,7 @@ pub struct Played {
     pub compared: Vec<(Observation, Comparison)>,
 }
 
-/// Plays a trace of the suites base, html, registry, factory and config.
+/// Plays a trace of the suites base, html, manager, registry, factory and config.
 ///
 /// # Errors
 /// [`TraceError::Step`] for an operation the player does not know, [`TraceError::Unnamed`] for an object that is not there.
@@ -96,6 +98,9 @@ struct Player {
     singleton: Option<usize>,
     factories: Vec<Factory>,
     factory_names: BTreeMap<String, usize>,
+    managers: Vec<Manager>,
+    /// Renders of managers that are due, which come behind all microtasks.
+    renders: VecDeque<Ask>,
     calls: BTreeMap<CallId, Call>,
     next_call: u32,
     /// How a synchronous call of the facade's own ended.
@@ -190,6 +195,8 @@ impl Player {
             singleton: None,
             factories: Vec::new(),
             factory_names: BTreeMap::new(),
+            managers: Vec::new(),
+            renders: VecDeque::new(),
             calls: BTreeMap::new(),
             next_call: 0,
             returned: None,
@@ -237,6 +244,9 @@ impl Player {
             Action::NewRuntime { r#as, class, metadata, config, behaviour } => {
                 self.new_runtime(r#as, class.as_deref(), metadata, config, behaviour);
             }
+            Action::Mount { provider, is_authenticated, .. } => self.mount(provider, is_authenticated)?,
+            Action::SetAuth { is_authenticated, .. } => self.set_auth(is_authenticated),
+            Action::Unmount {} => self.unmount(),
             other => return self.act_with_promise(other, waiter),
         }
         self.run();
@@ -263,6 +273,9 @@ impl Player {
                 self.execute_code(runtime, &cell_id, code, waiter);
             }
             Action::Ping { runtime } => self.ping(&runtime, waiter)?,
+            Action::UiStart { times } => self.call_manager(manager::Call::Start, times, &waiter),
+            Action::UiStop { times } => self.call_manager(manager::Call::Stop, times, &waiter),
+            Action::UiRestart { times } => self.call_manager(manager::Call::Restart, times, &waiter),
             Action::StartRuntime { registry, runtime_id, notebook_id, config } => {
                 let registry = self.registry(&registry)?;
                 let call = self.open_call(waiter, &notebook_id, config);
@@ -304,6 +317,9 @@ impl Player {
             }
             Action::SubscribeAgain { runtime, r#as } => self.subscribe_again(&runtime, r#as),
             Action::Unsubscribe { r#as } => self.unsubscribe(&r#as),
+            Action::UiState {} => self.manager_state(),
+            // What React rendered is nothing of a core's.
+            Action::Dom {} => Ok(()),
             other => self.act_on_registry(other),
         }
     }
@@ -370,13 +386,18 @@ impl Player {
         self.stack.extend(work.rev());
     }
 
-    /// Runs the microtasks, first in, first out, then the news of live queries, until there are none.
+    /// Runs the microtasks, first in, first out, then tells the news of live queries, then renders, until nothing is left.
     fn settle(&mut self) {
         loop {
             if let Some((waiter, answer)) = self.clock.next_microtask() {
                 self.deliver(waiter, answer);
                 self.run();
-            } else if !self.tell_news() {
+            } else if self.tell_news() {
+                continue;
+            } else if let Some(ask) = self.renders.pop_front() {
+                self.answer(ask, Ok(Reply::Done));
+                self.run();
+            } else {
                 return;
             }
         }

@@ -265,6 +265,10 @@ fn main_notebook() -> String {
     "nb-main".to_owned()
 }
 
+fn yes() -> bool {
+    true
+}
+
 fn once() -> u32 {
     1
 }
@@ -273,7 +277,7 @@ fn first_count() -> i64 {
     1
 }
 
-/// What a step does: the operations of the suites base, html, registry, factory and config. The README beside the recordings describes each.
+/// What a step does: the operations of the suites base, html, manager, registry, factory and config. The README beside the recordings describes each.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "op", content = "args", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub(crate) enum Action {
@@ -559,6 +563,39 @@ pub(crate) enum Action {
     SupportedTypes(OfFactory),
     SetupDefaults(OfFactory),
 
+    Mount {
+        hook: Hook,
+        #[serde(default)]
+        notebook_id: Option<String>,
+        #[serde(default = "yes")]
+        provider: bool,
+        #[serde(default = "yes")]
+        is_authenticated: bool,
+        #[serde(default)]
+        user_id: Option<String>,
+    },
+    SetAuth {
+        #[serde(default = "yes")]
+        is_authenticated: bool,
+        #[serde(default)]
+        user_id: Option<String>,
+    },
+    Unmount {},
+    UiStart {
+        #[serde(default = "once")]
+        times: u32,
+    },
+    UiStop {
+        #[serde(default = "once")]
+        times: u32,
+    },
+    UiRestart {
+        #[serde(default = "once")]
+        times: u32,
+    },
+    UiState {},
+    Dom {},
+
     ValidateConfig {
         #[serde(default)]
         options: Map<String, Value>,
@@ -571,6 +608,14 @@ pub(crate) enum Action {
         bundle: Map<String, Value>,
     },
     ArtifactClient(ArtifactArgs),
+}
+
+/// Which hook the mounted component uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Hook {
+    /// `useHtmlRuntime` of `HtmlRuntimeManager`.
+    Manager,
 }
 
 /// What the hooks of the test subclass do.

@@ -9,7 +9,7 @@ import { buildAddon, buildHost, buildPackage } from "./setup.mjs";
 import { CommandFailed, host, requireTools, root } from "./tools.mjs";
 
 /** The suites that the Rust player plays. */
-const SUITES = "base,html,registry,factory,config";
+const SUITES = "base,html,manager,registry,factory,config";
 
 const folder = process.argv[2] && resolve(process.env["INIT_CWD"] ?? process.cwd(), process.argv[2]);
 if (!folder || !isFolder(folder)) {

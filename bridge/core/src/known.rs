@@ -103,6 +103,20 @@ known_differences! {
         Seen::Recording("html__fault-session-ready");
     "keeps-time-limits", ExecutionTimeLimitUnused, "hands the limit to the handler as its deadline; html ends at once",
         Seen::Recording("html__one-cell");
+    "manager-restarts", ManagerRestartOnlyStops, "stops and starts again", Seen::Recording("manager__restart");
+    "manager-ends-once", ManagerTerminatesTwice, "terminates a session once",
+        Seen::Recording("manager__stop-twice-same-tick");
+    "manager-starts-once", ManagerStartsTwice, "two starts are one session",
+        Seen::Recording("manager__start-twice-same-tick");
+    "manager-new-ids", ManagerReusesIds, "gives each session its own ids", Seen::Recording("manager__stop-start");
+    "manager-in-turn", ManagerClaimsAhead, "ends an execution before it starts the next",
+        Seen::Recording("manager__three-cells");
+    "manager-real-duration", ManagerDurationIsConstant, "writes the real duration; no comparison looks at durations",
+        Seen::Recording("manager__one-cell");
+    "manager-displaces-all", ManagerDisplacesWhatItRendered, "displaces every session that is active at its start",
+        Seen::Recording("manager__displaces");
+    "manager-survives-claims", ManagerFailingClaimUnmounts, "gives a refused claim back and goes on",
+        Seen::Recording("manager__fault-assigned");
 }
 
 /// Separates the differences that the ledger explains, by their entries, from those that it does not.

@@ -66,6 +66,11 @@ impl Environment {
         key
     }
 
+    /// Names a manager: its state belongs to its notebook, so there is nothing else to keep of it.
+    pub fn create_manager(&mut self) -> RuntimeKey {
+        RuntimeKey(self.next_key())
+    }
+
     /// The lifecycle of a runtime object.
     pub fn runtime(&mut self, key: RuntimeKey) -> Option<&mut BaseRuntime> {
         self.runtimes.get_mut(&key)

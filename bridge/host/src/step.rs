@@ -8,6 +8,7 @@ mod flip;
 mod host;
 mod host_code;
 mod legacy_core;
+mod manager;
 mod paths;
 mod protocol;
 mod seat;
@@ -184,6 +185,7 @@ impl Notebook {
             Input::Compared(outcome) => self.on_compared(outcome),
             Input::Forget { runtime } => self.on_forget(now, runtime),
         }
+        self.drop_leases_of_managers();
         self.flip_what_is_due(now);
         self.shadow_as_needed();
         self.watch_as_needed();
@@ -231,12 +233,14 @@ impl Notebook {
         for runtime in self.seats_on(Path::Registry) {
             self.step_agent(now, runtime, registry::Input::Queued(entries.clone()));
         }
+        self.tell_managers(now);
     }
 
     fn on_active_sessions(&mut self, now: Now, sessions: &[SessionId]) {
         for runtime in self.seats_on(Path::Registry) {
             self.step_agent(now, runtime, registry::Input::ActiveSessions(sessions.to_vec()));
         }
+        self.tell_managers(now);
     }
 
     fn on_answer(&mut self, now: Now, ticket: Ticket, answer: Answer) {
@@ -255,9 +259,7 @@ impl Notebook {
             Err(_) => asked.undo.into_iter().for_each(|(id, standing)| self.ledger.restore(&id, standing)),
         }
         match asked.by {
-            Asker::Legacy(runtime, ticket) => {
-                self.step_legacy(now, runtime, legacy_compat::HtmlInput::Answer(ticket, answer))
-            }
+            Asker::Legacy(runtime, ticket) => self.step_legacy(now, runtime, |core| core.answer(now, ticket, answer)),
             Asker::Agent(runtime, ticket) => self.step_agent(now, runtime, registry::Input::Answer(ticket, answer)),
             Asker::Flip(runtime) => self.flip_announced(now, runtime, answer),
             Asker::Host(runtime, marks) => {
@@ -270,7 +272,7 @@ impl Notebook {
 
     fn on_timer(&mut self, now: Now, timer: TimerId) {
         if let Some((runtime, inner)) = self.timers.get(&timer).copied() {
-            self.step_legacy(now, runtime, legacy_compat::HtmlInput::Timer(inner));
+            self.step_legacy(now, runtime, |core| core.timer(now, inner));
         }
     }
 
@@ -278,7 +280,7 @@ impl Notebook {
     fn on_forget(&mut self, now: Now, runtime: RuntimeKey) {
         if self.seats.contains_key(&runtime) {
             self.end_shadow(runtime);
-            self.step_legacy(now, runtime, legacy_compat::HtmlInput::Release);
+            self.step_legacy(now, runtime, |core| core.release(now));
             self.step_agent(now, runtime, registry::Input::Release);
             self.seats.remove(&runtime);
         }
@@ -325,8 +327,11 @@ impl Notebook {
         ticket
     }
 
-    /// A hook whose answer nobody waits for.
-    fn call_hook(&mut self, runtime: RuntimeKey, hook: Hook) {
+    /// A hook whose answer nobody waits for. A manager has no methods to hook: its core shows the state.
+    fn call_hook(&mut self, now: Now, runtime: RuntimeKey, hook: Hook) {
+        if self.seat(runtime).legacy.is_manager() {
+            return self.tell_manager(now, runtime, hook);
+        }
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);
         self.effects.push(Effect::Hook { ticket, runtime, hook });
@@ -350,9 +355,11 @@ impl Notebook {
         self.seats.entry(runtime).or_insert_with(|| Seat::new(ids.split(), ids.split()))
     }
 
-    /// The live query runs while the registry serves or is compared with, and only then.
+    /// The live query runs while the registry serves or is compared with, or a manager is mounted, and only then.
     fn watch_as_needed(&mut self) {
-        let is_needed = !self.seats_on(Path::Registry).is_empty() || self.has_shadow();
+        let is_needed = !self.seats_on(Path::Registry).is_empty()
+            || self.has_shadow()
+            || self.seats.values().any(|seat| seat.legacy.watches());
         if is_needed != self.is_watching {
             self.is_watching = is_needed;
             self.effects.push(if is_needed { Effect::Watch } else { Effect::Unwatch });

@@ -1,12 +1,13 @@
 import { commit, hasLiveQuery, notebookIdOf, read, type RawReply, watch } from "../livestore";
-import type { LiveStore } from "../types";
+import type { HtmlRuntimeState, LiveStore } from "../types";
 import { addon } from "./addon";
 import { attributesOf, noticeFlags, report, tellComparison } from "./bridge";
-import { Intervals, monoMs, wallMs } from "./clock";
+import { Intervals, monoMs, sleep, wallMs } from "./clock";
 import { comparisonBegan, comparisonEnded } from "./comparisons";
 import { BridgeError } from "./errors";
-import { abandon, call, done, failure, performAll, settle } from "./perform";
+import { abandon, call, done, failure, performAll, raised, settle } from "./perform";
 import type { Answer, Decision, Hook, LegacyKind, Method, NotebookEffect, SessionIds, WireEvent } from "./protocol";
+import { nextTurn } from "./turn";
 
 /** Names of what built-in runtimes share with their base class: symbols, so that no member of a host's subclass gets in the way. */
 export const admit: unique symbol = Symbol("runtime-bridge.admit");
@@ -27,10 +28,20 @@ export interface Seated {
 /** A session that asks to be admitted. */
 export interface Admission {
   readonly runtimeType: string;
-  readonly userId: string;
+  readonly userId: string | undefined;
   /** Its `doStart` and `doStop` are the class's own, not a host's subclass's. */
   readonly isBuiltIn: boolean;
   readonly legacy: LegacyKind;
+}
+
+/** What a notebook calls back on the managers that are mounted on it. */
+export interface Mounted {
+  /** Names the manager in the core. */
+  readonly handle: number;
+  /** Shows a state to whoever listens. */
+  show(state: HtmlRuntimeState): void;
+  /** The manager has unmounted itself over this. */
+  raise(reason: unknown): void;
 }
 
 const notebooks = new WeakMap<LiveStore, Notebook>();
@@ -75,6 +86,7 @@ export class Notebook {
   readonly #id: string;
   /** Objects with a session are kept, as the old code's timers kept them. */
   readonly #seated = new Map<number, Seated>();
+  readonly #mounted = new Map<number, Mounted>();
   readonly #intervals = new Intervals();
   readonly #pending = new Set<number>();
   #unwatch: (() => void) | null = null;
@@ -90,7 +102,7 @@ export class Notebook {
   }
 
   /** Asks which path serves the session that `runtime` is about to start; ids, if any, are those to start it under. */
-  admit(runtime: Seated, asked: Admission): SessionIds | null {
+  admit(runtime: { readonly handle: number }, asked: Admission): SessionIds | null {
     const attributes = { runtimeType: asked.runtimeType, userId: asked.userId, ...attributesOf(this.#id) };
     const ability = { isBuiltIn: asked.isBuiltIn, hasLiveQuery: hasLiveQuery(this.#store) };
     this.#admitted = null;
@@ -105,17 +117,32 @@ export class Notebook {
   /** Calls a built-in method of a runtime object. */
   async call(runtime: Seated, method: Method): Promise<void> {
     this.#seated.set(runtime.handle, runtime);
+    try {
+      await this.#call(runtime.handle, method);
+      if (method.name === "stop") this.#seated.delete(runtime.handle);
+    } catch (error) {
+      if (method.name === "start") this.#seated.delete(runtime.handle);
+      throw error;
+    }
+  }
+
+  /** Calls a method of a manager, which is kept from its mounting to its unmounting. */
+  async callManager(manager: Mounted, method: Method): Promise<void> {
+    if (method.name === "mount") this.#mounted.set(manager.handle, manager);
+    const called = this.#call(manager.handle, method);
+    // Not behind the call: it may be mounted again by then.
+    if (method.name === "unmount") this.#mounted.delete(manager.handle);
+    return called;
+  }
+
+  async #call(runtime: number, method: Method): Promise<void> {
     let id = 0;
     try {
       await call((given) => {
         id = given;
         this.#pending.add(id);
-        this.step({ type: "call", runtime: runtime.handle, call: id, method });
+        this.step({ type: "call", runtime, call: id, method });
       });
-      if (method.name === "stop") this.#seated.delete(runtime.handle);
-    } catch (error) {
-      if (method.name === "start") this.#seated.delete(runtime.handle);
-      throw error;
     } finally {
       this.#pending.delete(id);
     }
@@ -194,6 +221,18 @@ export class Notebook {
         return answer(effect.ticket, done);
       case "fail":
         return answer(effect.ticket, { Err: effect.failure });
+      case "sleep":
+        sleep(effect.ms, () => this.#run(answer(effect.ticket, done)));
+        return null;
+      case "yield":
+        nextTurn(() => this.#run(answer(effect.ticket, done)));
+        return null;
+      case "show":
+        this.#mounted.get(effect.runtime)?.show(effect.state);
+        return answer(effect.ticket, done);
+      case "raise":
+        this.#raise(effect);
+        return null;
       case "setInterval":
         this.#intervals.set(effect.timer, effect.everyMs, () => this.step({ type: "timer", timer: effect.timer }));
         return null;
@@ -241,6 +280,11 @@ export class Notebook {
     if (!(outcome instanceof Promise)) return answer(ticket, outcome);
     void outcome.then((later) => this.#run(answer(ticket, later)));
     return null;
+  }
+
+  #raise({ runtime, failure }: Extract<NotebookEffect, { type: "raise" }>): void {
+    this.#mounted.get(runtime)?.raise(raised(failure));
+    this.#mounted.delete(runtime);
   }
 
   #watch(): void {

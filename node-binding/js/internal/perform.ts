@@ -89,7 +89,7 @@ export function failure(error: unknown): Failure {
 }
 
 /** The thrown value behind a failure, or an error with its message where the core made it. */
-function raised(failure: Failure): unknown {
+export function raised(failure: Failure): unknown {
   if (failure.thrown !== undefined && thrown.has(failure.thrown)) return thrown.get(failure.thrown);
   return new Error(failure.message);
 }

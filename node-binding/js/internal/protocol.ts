@@ -3,7 +3,7 @@
  * `node-binding/src/convert.rs`, where each is described.
  */
 
-import type { Capabilities, RuntimeState } from "../types";
+import type { Capabilities, HtmlRuntimeState, RuntimeState } from "../types";
 
 /** `Result<T, Failure>` of Rust. */
 export type Outcome<T> = { Ok: T } | { Err: Failure };
@@ -85,6 +85,10 @@ export type NotebookEffect =
   | { type: "hook"; ticket: number; runtime: number; hook: Hook }
   | { type: "continue"; ticket: number }
   | { type: "fail"; ticket: number; failure: Failure }
+  | { type: "sleep"; ticket: number; ms: number }
+  | { type: "yield"; ticket: number }
+  | { type: "show"; ticket: number; runtime: number; state: HtmlRuntimeState }
+  | { type: "raise"; runtime: number; failure: Failure }
   | { type: "setInterval"; timer: number; everyMs: number }
   | { type: "clearInterval"; timer: number }
   | { type: "settle"; call: number; outcome: Outcome<null> }
@@ -102,6 +106,9 @@ export type LegacyKind = "compat" | "host";
 export type Method =
   | { name: "start"; ids: SessionIds; capabilities: Capabilities }
   | { name: "stop" }
+  | { name: "mount"; ids: SessionIds; isAuthenticated: boolean }
+  | { name: "setAuth"; isAuthenticated: boolean }
+  | { name: "unmount" | "startRuntime" | "restartRuntime" }
   | { name: "executeCode"; cellId: string; code: string };
 
 /** What a comparison says of one execution, or of their order. */

@@ -14,7 +14,7 @@ use tests::compare::{Closeness, Difference, compare};
 use tests::{Played, Trace, play};
 
 /// The suites that the Rust player plays.
-const SUITES: [&str; 5] = ["base", "html", "registry", "factory", "config"];
+const SUITES: [&str; 6] = ["base", "html", "manager", "registry", "factory", "config"];
 
 /// Plays recorded traces, or takes what another player saw, and compares with the recordings.
 #[derive(Parser)]

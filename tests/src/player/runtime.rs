@@ -423,8 +423,15 @@ impl Player {
             Effect::Fail(ticket, failure) => self.answer(ask(ticket), Err(failure)),
             Effect::Sleep(ticket, ms) => self.clock.after(ms, Waiter::Core(ask(ticket)), Ok(Reply::Done)),
             Effect::Settle(call, outcome) => self.settle_call(call, outcome),
-            // A lifecycle has no store and no intervals.
-            Effect::Commit(..) | Effect::Query(..) | Effect::SetInterval(..) | Effect::ClearInterval(_) => {}
+            // A lifecycle has no store, no intervals and no renders.
+            Effect::Commit(..)
+            | Effect::Query(..)
+            | Effect::SetInterval(..)
+            | Effect::ClearInterval(_)
+            | Effect::Yield(_)
+            | Effect::AskRoute(_)
+            | Effect::EndSession(_)
+            | Effect::Raise(_) => {}
         }
     }
 

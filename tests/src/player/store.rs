@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::clock::Due;
 use super::runtime::to_json;
-use super::{Ask, Asker, Player, Work, thrown};
+use super::{Ask, Asker, Player, Waiter, Work, thrown};
 use crate::trace::{Setup, SetupCell, SetupEntry, SetupSession, TraceError, expand_source};
 use crate::watch;
 
@@ -169,7 +169,7 @@ fn encoded(event: &Event) -> (Value, Option<Value>) {
 
 impl Player {
     /// The main store, where the trace has one.
-    fn main_store(&self) -> Result<usize, TraceError> {
+    pub(super) fn main_store(&self) -> Result<usize, TraceError> {
         if self.stores.is_empty() { Err(self.unnamed("store", MAIN)) } else { Ok(0) }
     }
 
@@ -249,7 +249,10 @@ impl Player {
     pub(super) fn with_sessions(&self, value: Value) -> Result<Value, TraceError> {
         match value {
             Value::Object(fields) => match fields.get("$session").and_then(Value::as_str) {
-                Some(name) => Ok(self.runtimes[self.runtime(name)?].raw_state().session_id.clone().into()),
+                Some(name) => match self.runtime_names.get(name) {
+                    Some(&runtime) => Ok(self.runtimes[runtime].raw_state().session_id.clone().into()),
+                    None => self.shown_session(name),
+                },
                 None => {
                     let fields = fields.into_iter().map(|(name, value)| Ok((name, self.with_sessions(value)?)));
                     fields.collect::<Result<Map<_, _>, _>>().map(Value::Object)
@@ -283,6 +286,10 @@ impl Player {
             }
             Effect::Continue { ticket } => self.answer(ask(ticket), Ok(Reply::Done)),
             Effect::Fail { ticket, failure } => self.answer(ask(ticket), Err(failure)),
+            Effect::Sleep { ticket, ms } => self.clock.after(ms, Waiter::Core(ask(ticket)), Ok(Reply::Done)),
+            Effect::Yield { ticket } => self.renders.push_back(ask(ticket)),
+            Effect::Show { ticket, runtime, state } => self.show_manager(ask(ticket), runtime, &state),
+            Effect::Raise { failure, .. } => self.raise(&failure),
             Effect::SetInterval { timer, every_ms } => self.clock.every(every_ms, Due::Notebook(store, timer)),
             Effect::ClearInterval { timer } => self.clock.clear_notebook(store, timer),
             Effect::Settle { call, outcome } => self.settle_call(call, outcome),

@@ -5,7 +5,7 @@
 //! commit fails, the session stays where it was.
 
 use bridge_core::{Change, Decision, Diagnostic, Lease, Level, Path};
-use legacy_compat::{CallId, HtmlInput};
+use legacy_compat::{CallId, ManagerInput, Server};
 use registry::{
     Answer, Failure, Now, Query, Reply, RuntimeId, RuntimeType, SessionId, SessionIdentity, session_events,
 };
@@ -43,13 +43,17 @@ impl Notebook {
                 if lease.path == decision.route.serving() {
                     lease.decision = decision;
                 }
-                seat.flip = seat.flip.take().filter(Flip::is_under_way);
+                if matches!(seat.flip, Some(Flip::Due(_))) {
+                    seat.flip = None;
+                    self.step_legacy(now, runtime, |core| core.hold_claims(now, false));
+                }
             }
             // An html execution ends within the step that starts it, so there is nothing under way to fence: to act now and to
             // drain are one thing here.
             Change::Drain | Change::Now => {
                 if !seat.is_flipping() {
                     seat.flip = Some(Flip::Due(decision));
+                    self.step_legacy(now, runtime, |core| core.hold_claims(now, true));
                 }
             }
         }
@@ -110,7 +114,8 @@ impl Notebook {
         seat.lease = Some(lease.clone());
         let parked = std::mem::take(&mut seat.parked);
         // A host that is stopping the runtime is told of its end, not of a new session.
-        if !parked.iter().any(|(_, method)| matches!(method, Method::Stop)) {
+        let is_stopping = parked.iter().any(|(_, method)| matches!(method, Method::Stop));
+        if !is_stopping && !self.seat(runtime).legacy.is_manager() {
             let ids = SessionIds { runtime_id: lease.runtime_id.clone(), session_id: lease.session_id.clone() };
             self.effects.push(Effect::Adopt { runtime, ids });
         }
@@ -152,10 +157,12 @@ impl Notebook {
             Path::Legacy => {
                 seat.legacy_token = lease.token;
                 self.set_facade(runtime, Some(lease.token));
-                self.step_legacy(now, runtime, HtmlInput::Resume(identity));
+                self.step_legacy(now, runtime, |core| core.resume(now, identity));
             }
             Path::Registry => {
                 seat.agent_token = lease.token;
+                let shown = ManagerInput::Serve(Server::Elsewhere, identity.clone());
+                self.step_legacy(now, runtime, |core| core.manager(now, shown));
                 self.step_agent(now, runtime, registry::Input::Resume(identity));
             }
         }
@@ -165,13 +172,13 @@ impl Notebook {
         match path {
             Path::Legacy => {
                 self.set_facade(runtime, None);
-                self.step_legacy(now, runtime, HtmlInput::Release);
+                self.step_legacy(now, runtime, |core| core.release(now));
             }
             Path::Registry => self.step_agent(now, runtime, registry::Input::Release),
         }
     }
 
-    fn identity(&mut self, runtime: RuntimeKey, lease: &Lease) -> SessionIdentity {
+    pub(super) fn identity(&mut self, runtime: RuntimeKey, lease: &Lease) -> SessionIdentity {
         let capabilities = match lease.path {
             Path::Legacy => self.seat(runtime).capabilities.clone(),
             Path::Registry => RuntimeType::html().capabilities,

@@ -1,12 +1,14 @@
 //! The two paths of a seat: their calls, and their effects in the notebook's words.
 
 use bridge_core::{Decision, Diagnostic, Lease, Level, Path, Reason};
-use legacy_compat::{CallId, Effect as LegacyEffect, Hook, HtmlInput};
+use legacy_compat::{CallId, Effect as LegacyEffect, Hook, HtmlInput, ManagerInput};
 use registry::{
     CellId, Effect as AgentEffect, Failure, Now, Output, Phase, QueueId, Reply, RuntimeType, SessionIdentity,
     TerminationReason, TimerId,
 };
 
+use super::legacy_core::LegacyCore;
+use super::seat::Waiting;
 use super::{Asked, Asker, Effect, Method, Notebook, RuntimeKey, SessionIds};
 
 impl Notebook {
@@ -22,69 +24,103 @@ impl Notebook {
                 let SessionIds { runtime_id, session_id } = ids;
                 self.start(now, runtime, call, SessionIdentity { runtime_id, session_id, capabilities });
             }
+            (Method::Stop, _) if self.seat(runtime).legacy.is_manager() => {
+                self.step_legacy(now, runtime, |core| core.manager(now, ManagerInput::Stop(call)));
+            }
             (Method::Stop, Some(Path::Registry)) => {
-                self.seat(runtime).stopping = Some(call);
+                self.seat(runtime).stopping = Some(Waiting::Call(call));
                 self.step_agent(now, runtime, registry::Input::Stop(TerminationReason::Shutdown));
             }
-            (Method::Stop, _) => self.step_legacy(now, runtime, HtmlInput::Stop(call)),
+            (Method::Stop, _) => self.step_legacy(now, runtime, |core| core.html(now, HtmlInput::Stop(call))),
             (Method::ExecuteCode { cell_id, code }, Some(Path::Registry)) => {
                 self.execute_code(runtime, call, &cell_id, &code)
             }
             (Method::ExecuteCode { cell_id, code }, _) => {
-                self.step_legacy(now, runtime, HtmlInput::ExecuteCode(call, cell_id, code));
+                self.step_legacy(now, runtime, |core| core.html(now, HtmlInput::ExecuteCode(call, cell_id, code)));
+            }
+            (Method::Mount { ids, is_authenticated }, _) => self.mount(now, runtime, call, ids, is_authenticated),
+            (Method::SetAuth { is_authenticated }, _) => {
+                let input = ManagerInput::SetAuth(call, is_authenticated);
+                self.step_legacy(now, runtime, |core| core.manager(now, input));
+            }
+            (Method::Unmount, _) => {
+                self.step_legacy(now, runtime, |core| core.manager(now, ManagerInput::Unmount(call)));
+            }
+            (Method::StartRuntime, _) => {
+                self.step_legacy(now, runtime, |core| core.manager(now, ManagerInput::Start(call)));
+            }
+            (Method::RestartRuntime, _) => {
+                self.step_legacy(now, runtime, |core| core.manager(now, ManagerInput::Restart(call)));
             }
         }
     }
 
     /// Starts a session on the path it was admitted to; a session that nobody admitted is the old path's.
     fn start(&mut self, now: Now, runtime: RuntimeKey, call: CallId, identity: SessionIdentity) {
-        self.token = self.token.raised();
-        let token = self.token;
         let notebook = self.id.to_string();
         let generation = self.flags.generation();
-        let seat = self.seat(runtime);
-        let decision = match &seat.admitted {
+        let decision = match &self.seat(runtime).admitted {
             Some(admission) => admission.decision.clone(),
             None => Decision::legacy(&notebook, generation, Reason::HostSubclass),
         };
         let path = decision.route.serving();
-        seat.flip = None;
-        seat.lease = Some(Lease {
-            path,
-            token,
-            runtime_id: identity.runtime_id.clone(),
-            session_id: identity.session_id.clone(),
-            decision,
-        });
+        self.lease(runtime, decision, &identity);
         match path {
             Path::Legacy => {
-                seat.legacy_token = token;
+                let token = self.token;
                 self.set_facade(runtime, Some(token));
-                self.step_legacy(now, runtime, HtmlInput::Start(call, identity));
+                self.step_legacy(now, runtime, |core| core.html(now, HtmlInput::Start(call, identity)));
+                self.release_others(now, runtime);
             }
-            Path::Registry => {
-                seat.agent_token = token;
-                seat.starting = Some(call);
-                let identity = SessionIdentity { capabilities: RuntimeType::html().capabilities, ..identity };
-                self.set_facade(runtime, None);
-                return self.step_agent(now, runtime, registry::Input::Start(identity));
-            }
+            Path::Registry => self.start_agent(now, runtime, Waiting::Call(call), identity),
         }
-        self.release_others(now, runtime);
+    }
+
+    /// Gives the session that is about to start its lease.
+    pub(super) fn lease(&mut self, runtime: RuntimeKey, decision: Decision, identity: &SessionIdentity) {
+        self.token = self.token.raised();
+        let (token, path) = (self.token, decision.route.serving());
+        let SessionIdentity { runtime_id, session_id, .. } = identity.clone();
+        let seat = self.seat(runtime);
+        seat.flip = None;
+        seat.lease = Some(Lease { path, token, runtime_id, session_id, decision });
+        match path {
+            Path::Legacy => seat.legacy_token = token,
+            Path::Registry => seat.agent_token = token,
+        }
+    }
+
+    pub(super) fn start_agent(&mut self, now: Now, runtime: RuntimeKey, waiting: Waiting, identity: SessionIdentity) {
+        self.seat(runtime).starting = Some(waiting);
+        let identity = SessionIdentity { capabilities: RuntimeType::html().capabilities, ..identity };
+        self.set_facade(runtime, None);
+        self.step_agent(now, runtime, registry::Input::Start(identity));
     }
 
     /// The registry's session is announced. Its commit has displaced the others, who are told now: had it failed, they would
     /// still be the ones who serve.
-    fn started(&mut self, now: Now, runtime: RuntimeKey, call: CallId) {
+    fn started(&mut self, now: Now, runtime: RuntimeKey, waiting: Waiting) {
         self.release_others(now, runtime);
-        self.effects.push(Effect::Settle { call, outcome: Ok(()) });
+        self.serve_elsewhere(now, runtime);
+        self.tell(now, runtime, waiting, Ok(()));
     }
 
-    fn start_failed(&mut self, runtime: RuntimeKey, failure: Failure) {
+    /// Tells who waits for the agent how it went.
+    fn tell(&mut self, now: Now, runtime: RuntimeKey, waiting: Waiting, outcome: Result<(), Failure>) {
+        match waiting {
+            Waiting::Call(call) => self.effects.push(Effect::Settle { call, outcome }),
+            Waiting::Core(ticket) => {
+                let answer = outcome.map(|()| Reply::Flag(false));
+                self.step_legacy(now, runtime, |core| core.answer(now, ticket, answer));
+            }
+        }
+    }
+
+    fn start_failed(&mut self, now: Now, runtime: RuntimeKey, failure: Failure) {
         let seat = self.seat(runtime);
         seat.lease = None;
-        if let Some(call) = seat.starting.take() {
-            self.effects.push(Effect::Settle { call, outcome: Err(failure) });
+        if let Some(waiting) = seat.starting.take() {
+            self.tell(now, runtime, waiting, Err(failure));
         }
         self.token = self.token.raised();
         let token = self.token;
@@ -98,7 +134,7 @@ impl Notebook {
 
     /// A new session displaces those of the notebook's other seats. The old system let them go on; once the notebook has left
     /// it, they are told.
-    fn release_others(&mut self, now: Now, newcomer: RuntimeKey) {
+    pub(super) fn release_others(&mut self, now: Now, newcomer: RuntimeKey) {
         if self.gate.mode() == bridge_core::Mode::Observe {
             return;
         }
@@ -117,9 +153,9 @@ impl Notebook {
     fn displaced(&mut self, now: Now, runtime: RuntimeKey) {
         self.seat(runtime).lease = None;
         self.set_facade(runtime, None);
-        self.step_legacy(now, runtime, HtmlInput::Release);
+        self.step_legacy(now, runtime, |core| core.release(now));
         self.step_agent(now, runtime, registry::Input::Release);
-        self.call_hook(runtime, Hook::Stop);
+        self.call_hook(now, runtime, Hook::Stop);
     }
 
     /// `executeCode` outside the queue: the output alone, in place of what the cell showed.
@@ -132,14 +168,19 @@ impl Notebook {
         self.commit(Asker::Code(call), Path::Registry, token, events);
     }
 
-    pub(super) fn step_legacy(&mut self, now: Now, runtime: RuntimeKey, input: HtmlInput) {
+    pub(super) fn step_legacy(
+        &mut self,
+        now: Now,
+        runtime: RuntimeKey,
+        step: impl FnOnce(&mut LegacyCore) -> Vec<LegacyEffect>,
+    ) {
         let Some(seat) = self.seats.get_mut(&runtime) else { return };
-        for effect in seat.legacy.handle(now, input) {
-            self.take_legacy(runtime, effect);
+        for effect in step(&mut seat.legacy) {
+            self.take_legacy(now, runtime, effect);
         }
     }
 
-    fn take_legacy(&mut self, runtime: RuntimeKey, effect: LegacyEffect) {
+    fn take_legacy(&mut self, now: Now, runtime: RuntimeKey, effect: LegacyEffect) {
         let asker = |ticket| Asked::question(Asker::Legacy(runtime, ticket));
         let effect = match effect {
             LegacyEffect::Commit(ticket, event) => {
@@ -165,8 +206,15 @@ impl Notebook {
                 self.legacy_settled(runtime);
                 Effect::Settle { call, outcome }
             }
-            // The lifecycle of a runtime object is stepped by itself, never by its notebook.
-            LegacyEffect::StateCallback(_) | LegacyEffect::Sleep(..) => return,
+            LegacyEffect::Sleep(ticket, ms) => Effect::Sleep { ticket: self.ask(asker(ticket)), ms },
+            LegacyEffect::Yield(ticket) => Effect::Yield { ticket: self.ask(asker(ticket)) },
+            LegacyEffect::StateCallback(ticket) => {
+                let state = self.seat(runtime).legacy.shown();
+                Effect::Show { ticket: self.ask(asker(ticket)), runtime, state }
+            }
+            LegacyEffect::Raise(failure) => Effect::Raise { runtime, failure },
+            LegacyEffect::AskRoute(ticket) => return self.route_manager(now, runtime, ticket),
+            LegacyEffect::EndSession(ticket) => return self.end_elsewhere(now, runtime, ticket),
         };
         self.effects.push(effect);
     }
@@ -217,13 +265,13 @@ impl Notebook {
 
     fn on_phase(&mut self, now: Now, runtime: RuntimeKey, phase: Phase) {
         match phase {
-            Phase::Busy => self.call_hook(runtime, Hook::SetBusy),
+            Phase::Busy => self.call_hook(now, runtime, Hook::SetBusy),
             Phase::Ready => match self.seat(runtime).starting.take() {
-                Some(call) => self.started(now, runtime, call),
-                None => self.call_hook(runtime, Hook::SetReady),
+                Some(waiting) => self.started(now, runtime, waiting),
+                None => self.call_hook(now, runtime, Hook::SetReady),
             },
-            Phase::StartFailed(failure) => self.start_failed(runtime, failure),
-            Phase::Broken(failure) => self.broken(runtime, failure),
+            Phase::StartFailed(failure) => self.start_failed(now, runtime, failure),
+            Phase::Broken(failure) => self.broken(now, runtime, failure),
             Phase::Displaced => self.displaced(now, runtime),
             Phase::Stopped(failure) => self.stopped(now, runtime, failure.map_or(Ok(()), Err)),
         }
@@ -235,18 +283,20 @@ impl Notebook {
         seat.lease = None;
         let is_host_running = seat.legacy.host_code().is_some_and(|code| code.is_running());
         let (starting, stopping) = (seat.starting.take(), seat.stopping.take());
-        if let Some(call) = starting {
-            self.effects.push(Effect::Settle { call, outcome: outcome.clone() });
+        if let Some(waiting) = starting {
+            self.tell(now, runtime, waiting, outcome.clone());
         }
         match stopping {
-            Some(call) if is_host_running && outcome.is_ok() => self.step_legacy(now, runtime, HtmlInput::Stop(call)),
-            Some(call) => self.effects.push(Effect::Settle { call, outcome }),
+            Some(Waiting::Call(call)) if is_host_running && outcome.is_ok() => {
+                self.step_legacy(now, runtime, |core| core.html(now, HtmlInput::Stop(call)));
+            }
+            Some(waiting) => self.tell(now, runtime, waiting, outcome),
             None => {}
         }
     }
 
     /// The store refused even to hear of a failure. What is claimed is given back, for a later session on either path.
-    fn broken(&mut self, runtime: RuntimeKey, failure: Failure) {
+    fn broken(&mut self, now: Now, runtime: RuntimeKey, failure: Failure) {
         let token = self.seat(runtime).agent_token;
         self.ledger.release_claims(token);
         let diagnostic = Diagnostic {
@@ -256,7 +306,7 @@ impl Notebook {
             help: "stop and start the runtime; if it fails again the store itself is lost".to_owned(),
         };
         self.effects.push(Effect::Diagnostic { diagnostic });
-        self.call_hook(runtime, Hook::SetError { message: failure.message });
+        self.call_hook(now, runtime, Hook::SetError { message: failure.message });
     }
 
     /// The reason why a session is on its path, for people.

@@ -1,7 +1,7 @@
 //! What goes into a notebook's step and what comes out.
 
 use bridge_core::{Ability, Comparison, Decision, Diagnostic, Observation, Path, Token};
-use legacy_compat::{CallId, Hook};
+use legacy_compat::{CallId, Hook, HtmlRuntimeState};
 use registry::{
     Answer, Capabilities, CellId, Event, Failure, Query, QueueEntry, RuntimeId, SessionId, Ticket, TimerId,
 };
@@ -104,8 +104,26 @@ pub enum Method {
         /// The runtime object's `capabilities`.
         capabilities: Capabilities,
     },
-    /// `doStop`.
+    /// `doStop`, or the manager's `stopRuntime`.
     Stop,
+    /// A manager mounts; its sessions run under these ids on the old path.
+    Mount {
+        /// The ids.
+        ids: SessionIds,
+        /// Whether somebody is logged in.
+        is_authenticated: bool,
+    },
+    /// Somebody logged in or out below a manager.
+    SetAuth {
+        /// Whether somebody is logged in.
+        is_authenticated: bool,
+    },
+    /// A manager unmounts.
+    Unmount,
+    /// The manager's `startRuntime`.
+    StartRuntime,
+    /// The manager's `restartRuntime`.
+    RestartRuntime,
     /// `executeCode(cellId, code)`.
     ExecuteCode {
         /// The cell.
@@ -206,6 +224,34 @@ pub enum Effect {
         /// Echoed in the answer.
         ticket: Ticket,
         /// The failure.
+        failure: Failure,
+    },
+    /// Answer with success after this many milliseconds.
+    Sleep {
+        /// Echoed in the answer.
+        ticket: Ticket,
+        /// How long.
+        ms: u64,
+    },
+    /// Answer with success once what runs now has ended, its microtasks and the promises settled in it included.
+    Yield {
+        /// Echoed in the answer.
+        ticket: Ticket,
+    },
+    /// Show this state of a manager to its subscribers, then answer with success.
+    Show {
+        /// Echoed in the answer.
+        ticket: Ticket,
+        /// The manager.
+        runtime: RuntimeKey,
+        /// The state.
+        state: HtmlRuntimeState,
+    },
+    /// A manager has unmounted itself over this failure, which its host's render is to throw.
+    Raise {
+        /// The manager.
+        runtime: RuntimeKey,
+        /// What an effect threw.
         failure: Failure,
     },
     /// Fire this timer every so many milliseconds until it is cleared.

@@ -3,7 +3,7 @@
 use bridge_core::{Ability, Decision, Lease, Path, Shadow, Token};
 use flags::Context;
 use legacy_compat::{CallId, HtmlRuntime};
-use registry::{Agent, Capabilities, Failure, IdSource, RuntimeType};
+use registry::{Agent, Capabilities, Failure, IdSource, RuntimeType, Ticket};
 
 use super::Method;
 use super::host_code::HostCode;
@@ -25,15 +25,24 @@ pub(super) struct Seat {
     pub(super) lease: Option<Lease>,
     /// `this.capabilities` of the runtime object, for sessions of the old path.
     pub(super) capabilities: Capabilities,
-    /// Calls that wait for the agent.
-    pub(super) starting: Option<CallId>,
-    pub(super) stopping: Option<CallId>,
+    /// Who waits for the agent.
+    pub(super) starting: Option<Waiting>,
+    pub(super) stopping: Option<Waiting>,
     /// What follows the session for comparison, on a route that compares.
     pub(super) shadow: Option<Following>,
     /// A change of route that waits for its boundary.
     pub(super) flip: Option<Flip>,
     /// Calls made while a flip is under way, when neither path has the session; they are made again after it.
     pub(super) parked: Vec<(CallId, Method)>,
+}
+
+/// Who waits for the beginning or the end of a session on the new path.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Waiting {
+    /// A call of the host.
+    Call(CallId),
+    /// The old core, which shows the session's state.
+    Core(Ticket),
 }
 
 /// An admitted session's decision and its grounds.
@@ -72,7 +81,7 @@ impl Flip {
 impl Seat {
     pub(super) fn new(legacy_ids: IdSource, agent_ids: IdSource) -> Self {
         Self {
-            legacy: LegacyCore::Compat(Box::new(HtmlRuntime::new(legacy_ids))),
+            legacy: LegacyCore::Html(Box::new(HtmlRuntime::new(legacy_ids))),
             legacy_token: Token::default(),
             agent: Agent::new(RuntimeType::html(), agent_ids),
             agent_token: Token::default(),

@@ -81,9 +81,13 @@ impl Candidate<'_, '_> {
         match effect {
             Effect::Commit(ticket, event) => Some((ticket, self.world.commit(&[event]))),
             Effect::Query(ticket, query) => Some((ticket, self.world.query(&query))),
-            Effect::Continue(ticket) | Effect::StateCallback(ticket) | Effect::Sleep(ticket, _) => {
-                Some((ticket, Ok(Reply::Done)))
-            }
+            Effect::Continue(ticket)
+            | Effect::StateCallback(ticket)
+            | Effect::Sleep(ticket, _)
+            | Effect::Yield(ticket)
+            | Effect::AskRoute(ticket)
+            | Effect::EndSession(ticket) => Some((ticket, Ok(Reply::Done))),
+            Effect::Raise(_) => None,
             Effect::Fail(ticket, failure) => Some((ticket, Err(failure))),
             Effect::Hook(ticket, hook) => self.hook(ticket, hook, effects),
             Effect::SetInterval(timer, every_ms) => {

@@ -8,6 +8,7 @@ import {
   RuntimeRegistry,
   type RuntimeState,
 } from "runtime-bridge/legacy";
+import type { HtmlRuntimeManagerSession } from "runtime-bridge/legacy/html-runtime-manager";
 import { useClock } from "runtime-bridge/testing";
 import type { JsonValue, TableDump } from "../store.js";
 import { Args } from "./args.js";
@@ -75,6 +76,8 @@ export class Player {
   readonly registries = new Named<RuntimeRegistry>("registry");
   readonly factories = new Named<RuntimeFactory>("factory");
   readonly subscriptions = new Named<Subscription>("subscription");
+  /** In the order in which they were mounted. */
+  readonly managers: HtmlRuntimeManagerSession[] = [];
   readonly observations: Observation[] = [];
   #at = 0;
   /** Calls that this step waits for. */
@@ -116,6 +119,11 @@ export class Player {
       onThrow(error);
       return Promise.resolve();
     }
+  }
+
+  /** What a component's tree would throw. */
+  throwsInRender(reason: unknown): void {
+    this.observe("throw", { ...thrown(reason), where: "render" });
   }
 
   sleep(ms: number): Promise<void> {
@@ -218,9 +226,15 @@ export class Player {
   #expanded(value: JsonValue): unknown {
     return expanded(value, (reference, of) => {
       if (reference === "$store") return { value: this.store(String(of)) };
-      if (reference === "$session") return { value: this.runtimes.named(String(of)).getState().sessionId };
+      if (reference === "$session") return { value: this.#sessionOf(String(of)) };
       return undefined;
     });
+  }
+
+  /** The session of a runtime, or of the mounted component, which has no name. */
+  #sessionOf(name: string): string | null {
+    const runtime = this.runtimes.get(name) ?? this.managers.at(-1) ?? this.runtimes.named(name);
+    return runtime.getState().sessionId;
   }
 
   /** What runtimes are given as a store. */

@@ -2,6 +2,7 @@
 import { type Step, StepError } from "../trace.js";
 import { CONFIG_OPERATIONS } from "./config.js";
 import { FACTORY_OPERATIONS } from "./factory.js";
+import { MANAGER_OPERATIONS } from "./manager.js";
 import { innerSteps, type Operations } from "./operation.js";
 import { REGISTRY_OPERATIONS } from "./registry.js";
 import { RUNTIME_OPERATIONS } from "./runtime.js";
@@ -15,6 +16,7 @@ export const OPERATIONS: Operations = Object.assign(Object.create(null) as objec
   ...STORE_OPERATIONS,
   ...RUNTIME_OPERATIONS,
   ...SUBSCRIPTION_OPERATIONS,
+  ...MANAGER_OPERATIONS,
   ...REGISTRY_OPERATIONS,
   ...FACTORY_OPERATIONS,
   ...CONFIG_OPERATIONS,
