@@ -1,6 +1,6 @@
 /**
- * The LiveStore adapter: reads, commits and the live query, for stores of 0.3.1. It decides nothing: what to read and what to
- * commit comes from the core.
+ * The LiveStore adapter: reads, commits and the live query, for stores of 0.3.1 and of 0.4. It decides nothing: what to read and
+ * what to commit comes from the core. A store is the host's: it is never shut down here.
  *
  * @module
  */
@@ -77,26 +77,49 @@ export function notebookIdOf(store: LiveStore, fallback: string): string {
 export type RawReply = { raw: string; type: Statement["reply"] };
 
 /** Reads from the store. */
-export function read(store: LiveStore, statement: Statement): RawReply {
-  const rows = store.query({ query: statement.query, bindValues: statement.bindValues }) as readonly { value: string }[];
-  return { raw: rows[0]?.value ?? "null", type: statement.reply };
+export function read(store: LiveStore, { query, bindValues, reply }: Statement): RawReply {
+  try {
+    const rows = store.query({ query, bindValues }) as readonly { value: string }[];
+    return { raw: rows[0]?.value ?? "null", type: reply };
+  } catch (error) {
+    throw isLost(store) ? lost(error) : error;
+  }
 }
 
 /**
- * Commits in one transaction. On the legacy path a failing commit is what the old code saw: the store's own error. On the
- * registry path events are checked first, because some stores are lost by a bad event, and a store that was shut down counts
- * as failed, because it takes commits without keeping them.
+ * Commits in one transaction. On the legacy path a failing commit is what the old code saw: the store's own error, or none on
+ * 0.4, which shuts itself down without a word. On the registry path events are checked first, because a bad one would cost the
+ * store, and a store that takes commits without keeping them counts as lost.
  */
 export function commit(store: LiveStore, path: "legacy" | "registry", events: readonly WireEvent[]): Answer {
   return attempt(() => {
     const decoded = events.map((event) => ({ name: event.name, args: withDates(event.args) }));
-    if (path === "registry") decoded.forEach((event) => validate(store, event));
-    store.commit(...decoded);
-    if (path === "registry" && isShutDown(store)) {
-      throw new BridgeError("STORE_LOST", "the store is shut down", "open the notebook's store again");
+    if (path === "legacy") {
+      store.commit(...decoded);
+    } else {
+      decoded.forEach((event) => validate(store, event));
+      commitChecked(store, decoded);
     }
     return done;
   });
+}
+
+/** Commits once. What is thrown while the store goes on, by the host's own code around it, is passed on as it is. */
+function commitChecked(store: LiveStore, events: readonly object[]): void {
+  if (isLost(store)) throw lost();
+  try {
+    store.commit(...events);
+  } catch (error) {
+    if (isMaterialiserFailure(error)) wedged.add(store);
+    if (isLost(store)) throw lost(error);
+    throw error;
+  }
+  if (isLost(store)) throw lost();
+}
+
+function lost(cause?: unknown): BridgeError {
+  const why = cause === undefined ? "the store keeps nothing any more" : `the store is lost: ${messageOf(cause)}`;
+  return new BridgeError("STORE_LOST", why, "open the notebook's store again", { cause });
 }
 
 /** A row that the live query shows. */
@@ -157,11 +180,9 @@ export function watch(store: LiveStore, onChanges: (changes: Changes) => void): 
     if (entries.length > 0 || changes.sessions !== null) onChanges(changes);
   };
 
-  const unsubscribe = store.subscribe(definition, {
-    onUpdate(rows: readonly WatchedRow[]) {
-      if (latest === null) queueMicrotask(flush);
-      latest = rows;
-    },
+  const unsubscribe = subscribe(store, definition, (rows: readonly WatchedRow[]) => {
+    if (latest === null) queueMicrotask(flush);
+    latest = rows;
   });
   return () => {
     isOver = true;
@@ -205,11 +226,29 @@ function validatorOf(livestore: UntypedModule, definition: { schema: unknown }):
   return validator;
 }
 
-/** 0.4 says so itself; 0.3.1 only shows its closed scope. */
-function isShutDown(store: LiveStore): boolean {
+/** Each version silently ignores the other's way of giving the callback. */
+function subscribe<R>(store: LiveStore, definition: unknown, onRows: (rows: R) => void): () => void {
+  return isOf04(store) ? store.subscribe(definition, onRows) : store.subscribe(definition, { onUpdate: onRows });
+}
+
+/** The method is new in 0.4. */
+function isOf04(store: LiveStore): boolean {
+  return typeof (store as { shutdownPromise?: unknown }).shutdownPromise === "function";
+}
+
+/** Stores of 0.3.1 whose materialiser has failed: they show later events, but never hand them on to be kept. */
+const wedged = new WeakSet<LiveStore>();
+
+/** 0.4 says so itself when it is shut down; 0.3.1 only shows its closed scope, and does not notice that it is wedged. */
+function isLost(store: LiveStore): boolean {
   const internals = (store as unknown as Record<symbol, { isShutdown?: boolean } | undefined>)[
     Symbol.for("livestore.StoreInternals")
   ];
   const { effectContext } = store as { effectContext?: { lifetimeScope?: { state?: { _tag?: string } } } };
-  return internals?.isShutdown === true || effectContext?.lifetimeScope?.state?._tag === "Closed";
+  return internals?.isShutdown === true || effectContext?.lifetimeScope?.state?._tag === "Closed" || wedged.has(store);
+}
+
+/** What 0.3.1 throws where the database refuses what a materialiser wants; 0.4 throws nothing then. */
+function isMaterialiserFailure(error: unknown): boolean {
+  return (error as { _tag?: unknown } | null | undefined)?._tag === "LiveStore.UnexpectedError";
 }
