@@ -202,17 +202,28 @@ function withDates(args: Record<string, unknown>): Record<string, unknown> {
 }
 
 /** Checks an event against the host's schema. */
-function validate(store: LiveStore, event: { name: string; args: unknown }): void {
+function validate(store: LiveStore, event: { name: string; args: Record<string, unknown> }): void {
   const { schema } = store as { schema?: { eventsDefsMap?: ReadonlyMap<string, { schema: unknown }> } };
   const definitions = schema?.eventsDefsMap;
   const livestore = modules.get(store);
   if (!definitions || !livestore) return;
   const definition = definitions.get(event.name);
   const verdict = definition && validatorOf(livestore, definition)(event.args);
-  if (!verdict || verdict._tag === "Left") {
-    const reason = verdict ? messageOf(verdict.left) : "the host's schema has no such event";
-    throw new BridgeError("INVALID_EVENT", `${event.name}: ${reason}`, "use the schema whose events runtime-bridge documents");
-  }
+  if (!verdict) throw invalid(event.name, "the host's schema has no such event");
+  if (verdict._tag === "Left") throw invalid(event.name, messageOf(verdict.left));
+  const fraction = fractionIn(event.args);
+  if (fraction) throw invalid(event.name, `\`${fraction}\` is no whole number`);
+}
+
+function invalid(name: string, reason: string): BridgeError {
+  return new BridgeError("INVALID_EVENT", `${name}: ${reason}`, "use the schema whose events runtime-bridge documents");
+}
+
+/** Numbers of the schema whose columns take whole ones only: the database would refuse a fraction, and the store be lost. */
+const INTEGER_FIELDS = ["executionCount", "executionDurationMs", "sequenceNumber"] as const;
+
+function fractionIn(args: Record<string, unknown>): string | undefined {
+  return INTEGER_FIELDS.find((name) => typeof args[name] === "number" && !Number.isInteger(args[name]));
 }
 
 const validators = new WeakMap<object, Validator>();

@@ -6,6 +6,7 @@ pub mod compare;
 pub mod owner;
 pub mod placeholder;
 mod player;
+pub mod random;
 mod trace;
 
 pub use player::{Played, play};

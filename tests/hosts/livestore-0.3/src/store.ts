@@ -109,14 +109,18 @@ interface TableShape {
   readonly rowSchema: Schema.Schema<any, any>;
 }
 
-/** Reads the tables that the traces record. */
-export const tables = (store: Store): TableDump => {
-  const dumpTable = ({ sqliteDef, rowSchema }: TableShape): readonly JsonObject[] => {
-    const query = `SELECT * FROM ${sqliteDef.name} ORDER BY rowid`;
-    const decode = Schema.decodeUnknownSync(rowSchema);
-    const rows = store.query<readonly unknown[]>({ query, bindValues: {} });
-    // Decoding turns 0 and 1 into booleans and JSON text into values; stringifying turns dates into ISO strings.
-    return rows.map((row) => JSON.parse(JSON.stringify(decode(row))) as JsonObject);
-  };
-  return Object.fromEntries(TABLE_NAMES.map((name) => [name, dumpTable(tableDefs[name])])) as TableDump;
+const rowsOf = (store: Store, { sqliteDef, rowSchema }: TableShape): readonly JsonObject[] => {
+  const query = `SELECT * FROM ${sqliteDef.name} ORDER BY rowid`;
+  const decode = Schema.decodeUnknownSync(rowSchema);
+  const rows = store.query<readonly unknown[]>({ query, bindValues: {} });
+  // Decoding turns 0 and 1 into booleans and JSON text into values; stringifying turns dates into ISO strings.
+  return rows.map((row) => JSON.parse(JSON.stringify(decode(row))) as JsonObject);
 };
+
+/** Reads the tables that the traces record. */
+export const tables = (store: Store): TableDump =>
+  Object.fromEntries(TABLE_NAMES.map((name) => [name, rowsOf(store, tableDefs[name])])) as TableDump;
+
+/** Reads every table. */
+export const allTables = (store: Store): Readonly<Record<string, readonly JsonObject[]>> =>
+  Object.fromEntries(Object.entries(tableDefs).map(([name, table]) => [name, rowsOf(store, table)]));
