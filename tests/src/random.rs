@@ -16,10 +16,10 @@ pub fn batches() -> impl Strategy<Value = Vec<Vec<Parts>>> {
     prop::collection::vec(prop::collection::vec(event(), 1..9), 4..12).prop_map(with_unique_deltas)
 }
 
-/// Any event of the schema.
-pub fn event() -> impl Strategy<Value = Parts> {
+/// Any event of the schema. It is boxed, as its parts are: in one piece they would not fit the stack of a test's thread.
+pub fn event() -> BoxedStrategy<Parts> {
     // Weighted by how much the tables depend on the order of such events.
-    prop_oneof![3 => cells(), 5 => executions(), 6 => outputs(), 2 => sessions(), 1 => people()]
+    prop_oneof![3 => cells(), 5 => executions(), 6 => outputs(), 2 => sessions(), 1 => people()].boxed()
 }
 
 fn with_unique_deltas(mut batches: Vec<Vec<Parts>>) -> Vec<Vec<Parts>> {
@@ -77,7 +77,7 @@ fn text() -> impl Strategy<Value = String> {
         .prop_map(|text| text.replace(['\0', '\u{feff}'], ""))
 }
 
-fn json_value() -> impl Strategy<Value = Value> {
+fn json_value() -> BoxedStrategy<Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -92,9 +92,10 @@ fn json_value() -> impl Strategy<Value = Value> {
             prop::collection::vec((".{0,5}", inner), 0..4).prop_map(Value::from_iter),
         ]
     })
+    .boxed()
 }
 
-fn container() -> impl Strategy<Value = Value> {
+fn container() -> BoxedStrategy<Value> {
     let metadata = || maybe(prop::collection::vec(("[a-z]{1,4}", json_value()), 0..3).prop_map(Value::from_iter));
     let artifact = |(id, metadata)| parts("", json!({ "type": "artifact", "artifactId": id, "metadata": metadata })).1;
     let inline = |(data, metadata): (Value, Option<Value>)| {
@@ -106,10 +107,11 @@ fn container() -> impl Strategy<Value = Value> {
         4 => (prop_oneof![text().prop_map(Value::from), json_value()], metadata()).prop_map(inline),
         1 => (id("artifact"), metadata()).prop_map(artifact),
     ]
+    .boxed()
 }
 
 /// Known types and unknown ones, or none at all.
-fn representations() -> impl Strategy<Value = Value> {
+fn representations() -> BoxedStrategy<Value> {
     let mime = words(&[
         "application/vnd.plotly.v1+json",
         "application/vnd.vegalite.v5+json",
@@ -123,18 +125,18 @@ fn representations() -> impl Strategy<Value = Value> {
         "text/plain",
         "x",
     ]);
-    prop::collection::vec((mime.prop_map(str::to_owned), container()), 0..4).prop_map(Value::from_iter)
+    prop::collection::vec((mime.prop_map(str::to_owned), container()), 0..4).prop_map(Value::from_iter).boxed()
 }
 
-fn cells() -> impl Strategy<Value = Parts> {
-    prop_oneof![3 => born_and_moved(), 2 => configured()]
+fn cells() -> BoxedStrategy<Parts> {
+    prop_oneof![3 => born_and_moved(), 2 => configured()].boxed()
 }
 
 fn cell_type() -> impl Strategy<Value = &'static str> {
     words(&["code", "markdown", "sql", "raw", "ai"])
 }
 
-fn born_and_moved() -> impl Strategy<Value = Parts> {
+fn born_and_moved() -> BoxedStrategy<Parts> {
     prop_oneof![
         (id("c"), "[a-z]{1,3}", cell_type(), id("u")).prop_map(|(cell, index, kind, user)| parts(
             "v2.CellCreated",
@@ -165,9 +167,10 @@ fn born_and_moved() -> impl Strategy<Value = Parts> {
         (id("c"), maybe(id("u")))
             .prop_map(|(cell, actor)| parts("v1.CellDeleted", json!({ "id": cell, "actorId": actor }))),
     ]
+    .boxed()
 }
 
-fn configured() -> impl Strategy<Value = Parts> {
+fn configured() -> BoxedStrategy<Parts> {
     let toggled = |event: &'static str, field: &'static str| {
         (id("c"), any::<bool>(), maybe(id("u")))
             .prop_map(move |(cell, shows, actor)| parts(event, json!({ "id": cell, field: shows, "actorId": actor })))
@@ -192,9 +195,10 @@ fn configured() -> impl Strategy<Value = Parts> {
             json!({ "cellId": cell, "resultVariable": variable, "changedBy": user })
         )),
     ]
+    .boxed()
 }
 
-fn executions() -> impl Strategy<Value = Parts> {
+fn executions() -> BoxedStrategy<Parts> {
     prop_oneof![
         (id("q"), id("c"), -1..9i64, id("u"), maybe(id("u"))).prop_map(|(entry, cell, count, user, actor)| parts(
             "v1.ExecutionRequested",
@@ -220,13 +224,14 @@ fn executions() -> impl Strategy<Value = Parts> {
             json!({ "queueId": entry, "cellId": cell, "cancelledBy": user, "actorId": actor, "reason": "r" })
         )),
     ]
+    .boxed()
 }
 
-fn outputs() -> impl Strategy<Value = Parts> {
-    prop_oneof![3 => rich_outputs(), 3 => texts(), 1 => appended(), 2 => cleared()]
+fn outputs() -> BoxedStrategy<Parts> {
+    prop_oneof![3 => rich_outputs(), 3 => texts(), 1 => appended(), 2 => cleared()].boxed()
 }
 
-fn rich_outputs() -> impl Strategy<Value = Parts> {
+fn rich_outputs() -> BoxedStrategy<Parts> {
     prop_oneof![
         (id("o"), id("c"), number(), representations(), maybe(id("d"))).prop_map(|(output, cell, position, all, name)| {
             parts(
@@ -243,10 +248,10 @@ fn rich_outputs() -> impl Strategy<Value = Parts> {
             json!({ "id": output, "cellId": cell, "position": position, "representations": all,
                 "executionCount": count })
         )),
-    ]
+    ].boxed()
 }
 
-fn texts() -> impl Strategy<Value = Parts> {
+fn texts() -> BoxedStrategy<Parts> {
     let added = |name: &'static str| {
         (id("o"), id("c"), number(), container()).prop_map(move |(output, cell, position, content)| {
             parts(name, json!({ "id": output, "cellId": cell, "position": position, "content": content }))
@@ -258,10 +263,10 @@ fn texts() -> impl Strategy<Value = Parts> {
             args["streamName"] = stream.into();
             (name, args)
         });
-    prop_oneof![terminal, added("v1.MarkdownOutputAdded"), added("v1.ErrorOutputAdded")]
+    prop_oneof![terminal, added("v1.MarkdownOutputAdded"), added("v1.ErrorOutputAdded")].boxed()
 }
 
-fn appended() -> impl Strategy<Value = Parts> {
+fn appended() -> BoxedStrategy<Parts> {
     let content = |name: &'static str| {
         (id("o"), container())
             .prop_map(move |(output, content)| parts(name, json!({ "outputId": output, "content": content })))
@@ -277,15 +282,18 @@ fn appended() -> impl Strategy<Value = Parts> {
         delta("v2.TerminalOutputAppended"),
         delta("v2.MarkdownOutputAppended"),
     ]
+    .boxed()
 }
 
-fn cleared() -> impl Strategy<Value = Parts> {
-    (id("c"), any::<bool>(), id("u")).prop_map(|(cell, wait, user)| {
-        parts("v1.CellOutputsCleared", json!({ "cellId": cell, "wait": wait, "clearedBy": user }))
-    })
+fn cleared() -> BoxedStrategy<Parts> {
+    (id("c"), any::<bool>(), id("u"))
+        .prop_map(|(cell, wait, user)| {
+            parts("v1.CellOutputsCleared", json!({ "cellId": cell, "wait": wait, "clearedBy": user }))
+        })
+        .boxed()
 }
 
-fn sessions() -> impl Strategy<Value = Parts> {
+fn sessions() -> BoxedStrategy<Parts> {
     let models = maybe(prop::collection::vec(json_value(), 0..3));
     let capabilities =
         (any::<bool>(), any::<bool>(), models, maybe(json_value())).prop_map(|(sql, ai, models, extra)| {
@@ -310,9 +318,10 @@ fn sessions() -> impl Strategy<Value = Parts> {
             json!({ "sessionId": session, "renewedAt": at, "validForMs": 30_000 })
         )),
     ]
+    .boxed()
 }
 
-fn people() -> impl Strategy<Value = Parts> {
+fn people() -> BoxedStrategy<Parts> {
     prop_oneof![
         (id("u"), maybe(id("c")))
             .prop_map(|(user, cell)| parts("v1.PresenceSet", json!({ "userId": user, "cellId": cell }))),
@@ -338,4 +347,5 @@ fn people() -> impl Strategy<Value = Parts> {
             )
         ),
     ]
+    .boxed()
 }
