@@ -5,6 +5,9 @@ use std::sync::mpsc::Receiver;
 
 use tempfile::TempDir;
 
+#[cfg(unix)]
+mod torture;
+
 use super::*;
 
 /// Longer than any machine needs: reached only when the event never comes.
@@ -50,7 +53,7 @@ impl Bench {
         self.etc().join("flags.json")
     }
 
-    fn replace(&self, content: &str) {
+    fn replace(&self, content: impl AsRef<[u8]>) {
         let new = self.etc().join("flags.json.new");
         fs::write(&new, content).unwrap();
         fs::rename(new, self.file()).unwrap();
@@ -226,17 +229,20 @@ fn a_directory_swapped_for_another_is_followed_on() {
     bench.check_reaches(7);
 }
 
+/// Swaps the link `..data` to a new directory with this document.
+#[cfg(unix)]
+fn publish(etc: &Path, number: usize) {
+    let data = etc.join(format!("..{number}"));
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("flags.json"), document(number)).unwrap();
+    std::os::unix::fs::symlink(format!("..{number}"), etc.join("..data_tmp")).unwrap();
+    fs::rename(etc.join("..data_tmp"), etc.join("..data")).unwrap();
+}
+
 #[cfg(unix)]
 #[test]
 fn a_link_swapped_as_kubernetes_does_takes_effect() {
     use std::os::unix::fs::symlink;
-    let publish = |etc: &Path, number: usize| {
-        let data = etc.join(format!("..{number}"));
-        fs::create_dir(&data).unwrap();
-        fs::write(data.join("flags.json"), document(number)).unwrap();
-        symlink(format!("..{number}"), etc.join("..data_tmp")).unwrap();
-        fs::rename(etc.join("..data_tmp"), etc.join("..data")).unwrap();
-    };
     let bench = Bench::prepared(NEVER, |etc| {
         publish(etc, 1);
         symlink("..data/flags.json", etc.join("flags.json")).unwrap();
