@@ -1,6 +1,6 @@
 /**
- * The LiveStore adapter: reads, commits and the live query, for stores of 0.3.1. It decides nothing: what to read and what to
- * commit comes from the core.
+ * The LiveStore adapter: reads, commits and the live query, for stores of 0.3.1 and of 0.4. It decides nothing: what to read and
+ * what to commit comes from the core. A store is the host's: it is never shut down here.
  *
  * @module
  */
@@ -77,23 +77,28 @@ export function notebookIdOf(store: LiveStore, fallback: string): string {
 export type RawReply = { raw: string; type: Statement["reply"] };
 
 /** Reads from the store. */
-export function read(store: LiveStore, statement: Statement): RawReply {
-  const rows = store.query({ query: statement.query, bindValues: statement.bindValues }) as readonly { value: string }[];
-  return { raw: rows[0]?.value ?? "null", type: statement.reply };
+export function read(store: LiveStore, { query, bindValues, reply }: Statement): RawReply {
+  try {
+    const rows = store.query({ query, bindValues }) as readonly { value: string }[];
+    return { raw: rows[0]?.value ?? "null", type: reply };
+  } catch (error) {
+    throw isLost(store) ? lost(error) : error;
+  }
 }
 
 /**
- * Commits in one transaction. On the legacy path a failing commit is what the old code saw: the store's own error. On the
- * registry path events are checked first, because some stores are lost by a bad event, and a store that was shut down counts
- * as failed, because it takes commits without keeping them.
+ * Commits in one transaction. On the legacy path a failing commit is what the old code saw: the store's own error, or none on
+ * 0.4, which shuts itself down without a word. On the registry path events are checked first, because a bad one would cost the
+ * store, and a store that takes commits without keeping them counts as lost.
  */
 export function commit(store: LiveStore, path: "legacy" | "registry", events: readonly WireEvent[]): Answer {
   return attempt(() => {
     const decoded = events.map((event) => ({ name: event.name, args: withDates(event.args) }));
-    if (path === "registry") decoded.forEach((event) => validate(store, event));
-    store.commit(...decoded);
-    if (path === "registry" && isShutDown(store)) {
-      throw new BridgeError("STORE_LOST", "the store is shut down", "open the notebook's store again");
+    if (path === "legacy") {
+      store.commit(...decoded);
+    } else {
+      decoded.forEach((event) => validate(store, event));
+      commitChecked(store, decoded);
     }
     return done;
   });
@@ -102,6 +107,24 @@ export function commit(store: LiveStore, path: "legacy" | "registry", events: re
 /** Commits what the host's own code made, as it made it. */
 export function commitAsMade(store: LiveStore, made: readonly unknown[]): unknown {
   return store.commit(...made);
+}
+
+/** Commits once. What is thrown while the store goes on, by the host's own code around it, is passed on as it is. */
+function commitChecked(store: LiveStore, events: readonly object[]): void {
+  if (isLost(store)) throw lost();
+  try {
+    store.commit(...events);
+  } catch (error) {
+    if (isMaterialiserFailure(error)) wedged.add(store);
+    if (isLost(store)) throw lost(error);
+    throw error;
+  }
+  if (isLost(store)) throw lost();
+}
+
+function lost(cause?: unknown): BridgeError {
+  const why = cause === undefined ? "the store keeps nothing any more" : `the store is lost: ${messageOf(cause)}`;
+  return new BridgeError("STORE_LOST", why, "open the notebook's store again", { cause });
 }
 
 /** A row that the live query shows. */
@@ -162,11 +185,9 @@ export function watch(store: LiveStore, onChanges: (changes: Changes) => void): 
     if (entries.length > 0 || changes.sessions !== null) onChanges(changes);
   };
 
-  const unsubscribe = store.subscribe(definition, {
-    onUpdate(rows: readonly WatchedRow[]) {
-      if (latest === null) queueMicrotask(flush);
-      latest = rows;
-    },
+  const unsubscribe = subscribe(store, definition, (rows: readonly WatchedRow[]) => {
+    if (latest === null) queueMicrotask(flush);
+    latest = rows;
   });
   return () => {
     isOver = true;
@@ -186,17 +207,28 @@ function withDates(args: Record<string, unknown>): Record<string, unknown> {
 }
 
 /** Checks an event against the host's schema. */
-function validate(store: LiveStore, event: { name: string; args: unknown }): void {
+function validate(store: LiveStore, event: { name: string; args: Record<string, unknown> }): void {
   const { schema } = store as { schema?: { eventsDefsMap?: ReadonlyMap<string, { schema: unknown }> } };
   const definitions = schema?.eventsDefsMap;
   const livestore = modules.get(store);
   if (!definitions || !livestore) return;
   const definition = definitions.get(event.name);
   const verdict = definition && validatorOf(livestore, definition)(event.args);
-  if (!verdict || verdict._tag === "Left") {
-    const reason = verdict ? messageOf(verdict.left) : "the host's schema has no such event";
-    throw new BridgeError("INVALID_EVENT", `${event.name}: ${reason}`, "use the schema whose events runtime-bridge documents");
-  }
+  if (!verdict) throw invalid(event.name, "the host's schema has no such event");
+  if (verdict._tag === "Left") throw invalid(event.name, messageOf(verdict.left));
+  const fraction = fractionIn(event.args);
+  if (fraction) throw invalid(event.name, `\`${fraction}\` is no whole number`);
+}
+
+function invalid(name: string, reason: string): BridgeError {
+  return new BridgeError("INVALID_EVENT", `${name}: ${reason}`, "use the schema whose events runtime-bridge documents");
+}
+
+/** Numbers of the schema whose columns take whole ones only: the database would refuse a fraction, and the store be lost. */
+const INTEGER_FIELDS = ["executionCount", "executionDurationMs", "sequenceNumber"] as const;
+
+function fractionIn(args: Record<string, unknown>): string | undefined {
+  return INTEGER_FIELDS.find((name) => typeof args[name] === "number" && !Number.isInteger(args[name]));
 }
 
 const validators = new WeakMap<object, Validator>();
@@ -210,11 +242,29 @@ function validatorOf(livestore: UntypedModule, definition: { schema: unknown }):
   return validator;
 }
 
-/** 0.4 says so itself; 0.3.1 only shows its closed scope. */
-function isShutDown(store: LiveStore): boolean {
+/** Each version silently ignores the other's way of giving the callback. */
+function subscribe<R>(store: LiveStore, definition: unknown, onRows: (rows: R) => void): () => void {
+  return isOf04(store) ? store.subscribe(definition, onRows) : store.subscribe(definition, { onUpdate: onRows });
+}
+
+/** The method is new in 0.4. */
+function isOf04(store: LiveStore): boolean {
+  return typeof (store as { shutdownPromise?: unknown }).shutdownPromise === "function";
+}
+
+/** Stores of 0.3.1 whose materialiser has failed: they show later events, but never hand them on to be kept. */
+const wedged = new WeakSet<LiveStore>();
+
+/** 0.4 says so itself when it is shut down; 0.3.1 only shows its closed scope, and does not notice that it is wedged. */
+function isLost(store: LiveStore): boolean {
   const internals = (store as unknown as Record<symbol, { isShutdown?: boolean } | undefined>)[
     Symbol.for("livestore.StoreInternals")
   ];
   const { effectContext } = store as { effectContext?: { lifetimeScope?: { state?: { _tag?: string } } } };
-  return internals?.isShutdown === true || effectContext?.lifetimeScope?.state?._tag === "Closed";
+  return internals?.isShutdown === true || effectContext?.lifetimeScope?.state?._tag === "Closed" || wedged.has(store);
+}
+
+/** What 0.3.1 throws where the database refuses what a materialiser wants; 0.4 throws nothing then. */
+function isMaterialiserFailure(error: unknown): boolean {
+  return (error as { _tag?: unknown } | null | undefined)?._tag === "LiveStore.UnexpectedError";
 }

@@ -1,7 +1,8 @@
 // What does the registry route do when the store refuses commits?
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Notebook, cellsAndRequests, diagnostics, queryDb, Schema, reported, route, settled, until } from "./helpers.mjs";
+import { CALLBACKS_MAY_THROW, LIVESTORE, Notebook, Schema, cellsAndRequests, diagnostics, follow } from "./helpers.mjs";
+import { queryDb, reported, route, settled, until } from "./helpers.mjs";
 
 test.before(() => route("registry"));
 
@@ -108,14 +109,12 @@ const subscribe = ({ store }, isFatal) => {
     { ...query, schema: Schema.Array(Schema.Any), queriedTables: new Set(["executionQueue"]) },
     { label: "host" },
   );
-  return store.subscribe(definition, {
-    onUpdate(rows) {
-      if (isFatal(rows)) throw new Error("the host's callback threw");
-    },
+  return follow(store, definition, (rows) => {
+    if (isFatal(rows)) throw new Error("the host's callback threw");
   });
 };
 
-test("a subscriber of the host's that throws behind our commit makes nothing run twice", async (t) => {
+test("a subscriber of the host's that throws behind our commit makes nothing run twice", CALLBACKS_MAY_THROW, async (t) => {
   const { cells, requests } = cellsAndRequests(3);
   const notebook = await Notebook.open(t, { cells });
   await notebook.start();
@@ -130,6 +129,19 @@ test("a subscriber of the host's that throws behind our commit makes nothing run
   assert.ok(throws > 0);
   notebook.assertEachRanOnce([...requests, ["q9", "later"]]);
   assert.deepEqual(errors(notebook), []);
+});
+
+test("a store that is lost behind our commit puts the runtime into error and says so", { skip: LIVESTORE === "0.3" }, async (t) => {
+  const notebook = await Notebook.open(t);
+  const runtime = await notebook.start();
+  const since = diagnostics.length;
+  subscribe(notebook, (rows) => rows.some(({ status }) => status === "completed"));
+  notebook.beforeCommit = () => t.mock.method(console, "error", () => {});
+  notebook.request(["q1", "a"]);
+  await until("the error state", () => runtime.getState().status === "error");
+  assert.match(runtime.getState().error, /the store is lost: .*shut down/);
+  assert.match(reported("STORE_REFUSED", since)[0].message, /the store is lost/);
+  await settled("stop", runtime.stop().catch(() => {}));
 });
 
 test("a session whose announcement is refused is not started, and the next start works", async (t) => {

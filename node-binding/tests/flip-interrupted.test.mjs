@@ -1,7 +1,8 @@
 // What if something comes between a session and its flip?
 import assert from "node:assert/strict";
 import test from "node:test";
-import { queryDb, Schema, Notebook, cellsAndRequests, diagnostics, drained, reported, route, settled, until } from "./helpers.mjs";
+import { CALLBACKS_MAY_THROW, Notebook, Schema, cellsAndRequests, diagnostics, drained, follow, queryDb } from "./helpers.mjs";
+import { reported, route, settled, until } from "./helpers.mjs";
 
 const isRegistry = (sessionId) => sessionId?.startsWith("html-registry-") ?? false;
 const announces = (events) => events.some(({ name }) => name === "v1.RuntimeSessionStarted");
@@ -38,7 +39,7 @@ for (const [from, to] of [
     notebook.assertNeverTwoSessions();
   });
 
-  test(`a flip to ${to} whose commit throws behind its effect has taken place`, async (t) => {
+  test(`a flip to ${to} whose commit throws behind its effect has taken place`, CALLBACKS_MAY_THROW, async (t) => {
     const notebook = await Notebook.open(t);
     route(from);
     const runtime = await notebook.start();
@@ -46,10 +47,8 @@ for (const [from, to] of [
     let throws = 0;
     const query = { query: "SELECT sessionId FROM runtimeSessions WHERE isActive = 1", bindValues: {} };
     const definition = queryDb({ ...query, schema: Schema.Array(Schema.Any), queriedTables: new Set(["runtimeSessions"]) });
-    notebook.store.subscribe(definition, {
-      onUpdate(rows) {
-        if (rows.some(({ sessionId }) => sessionId !== before) && (throws += 1) === 1) throw new Error("the host's callback threw");
-      },
+    follow(notebook.store, definition, (rows) => {
+      if (rows.some(({ sessionId }) => sessionId !== before) && (throws += 1) === 1) throw new Error("the host's callback threw");
     });
     route(to);
     await until("the flip", () => isRegistry(runtime.getState().sessionId) === (to === "registry"));

@@ -198,6 +198,10 @@ fn changed(text: &str) -> String {
 
 /// One change that somebody could see, by name; none where there is nothing of that kind to change.
 fn mutated(outputs: &[Output], how: usize, at: Index) -> Option<(&'static str, Vec<Event>)> {
+    // Without the output that a waiting clear waits for, what was there before stays, and may look the same.
+    if outputs.iter().any(|output| matches!(output, Output::Clear { wait: true })) {
+        return None;
+    }
     let mut outputs = outputs.to_vec();
     let is_last_clear = outputs.iter().rposition(|output| matches!(output, Output::Clear { .. }));
     let visible = is_last_clear.map_or(0, |at| at + 1);

@@ -20,8 +20,12 @@ trait Place {
 
     fn new() -> Self;
 
-    /// An empty store.
-    fn store(&self) -> Self::Store;
+    /// The store of a notebook; one that is new is empty.
+    fn notebook(&self, id: &str) -> Self::Store;
+
+    fn store(&self) -> Self::Store {
+        self.notebook("nb")
+    }
 }
 
 struct Memory;
@@ -33,7 +37,7 @@ impl Place for Memory {
         Self
     }
 
-    fn store(&self) -> MemoryStore {
+    fn notebook(&self, _id: &str) -> MemoryStore {
         MemoryStore::new()
     }
 }
@@ -47,10 +51,6 @@ impl File {
     fn path(&self) -> std::path::PathBuf {
         self.dir.path().join("notebooks.db")
     }
-
-    fn notebook(&self, id: &str) -> SqliteStore {
-        SqliteStore::open(self.path(), NotebookId::from(id)).unwrap()
-    }
 }
 
 impl Place for File {
@@ -60,8 +60,8 @@ impl Place for File {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    fn store(&self) -> SqliteStore {
-        self.notebook("nb")
+    fn notebook(&self, id: &str) -> SqliteStore {
+        SqliteStore::open(self.path(), NotebookId::from(id)).unwrap()
     }
 }
 
@@ -71,13 +71,6 @@ fn event(name: &str, args: Value) -> Event {
 
 fn cell(id: &str) -> Event {
     event("v2.CellCreated", json!({ "id": id, "fractionalIndex": "a0", "cellType": "code", "createdBy": "user" }))
-}
-
-fn requested(entry: &str, cell: &str) -> Event {
-    event(
-        "v1.ExecutionRequested",
-        json!({ "queueId": entry, "cellId": cell, "executionCount": 1, "requestedBy": "user" }),
-    )
 }
 
 /// The whole log.

@@ -7,6 +7,7 @@ pub mod host;
 pub mod owner;
 pub mod placeholder;
 mod player;
+pub mod random;
 pub mod side_by_side;
 mod trace;
 mod watch;

@@ -1,4 +1,5 @@
-// `npm run replay -- DIR`: plays recorded traces in Rust and through the built package, and compares both with the recording.
+// `npm run replay -- DIR`: plays recorded traces in Rust, and through the built package on either LiveStore, and compares each
+// with the recording.
 // Exit status: 0 no difference, 1 a difference, 2 bad input.
 
 import { spawnSync } from "node:child_process";
@@ -6,7 +7,7 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 
 import { buildAddon, buildHost, buildPackage } from "./setup.mjs";
-import { CommandFailed, host, requireTools, root } from "./tools.mjs";
+import { CommandFailed, host, host04, requireTools, root } from "./tools.mjs";
 
 /** The suites that the Rust player plays. */
 const SUITES = "base,html,manager,registry,factory,config";
@@ -21,12 +22,13 @@ try {
   buildAddon();
   buildPackage();
   buildHost();
+  buildHost(host04);
 } catch (error) {
   if (!(error instanceof CommandFailed)) throw error;
   console.error(`set-up failed: ${error.message}`);
   process.exit(2);
 }
-process.exitCode = Math.max(inRust(), throughThePackage());
+process.exitCode = Math.max(inRust(), throughThePackage(host), throughThePackage(host04));
 
 function inRust() {
   return spawnSync("cargo", ["run", "--quiet", "--package", "tests", "--bin", "replay", "--", folder], {
@@ -36,9 +38,9 @@ function inRust() {
 }
 
 /** The package's observations go straight to the comparison; nothing is written. */
-function throughThePackage() {
+function throughThePackage(livestore) {
   const player = spawnSync(process.execPath, ["build/player/main.js", folder, "--suites", SUITES, "--out", "-"], {
-    cwd: host,
+    cwd: livestore,
     env: { ...process.env, NODE_ENV: "production" },
     stdio: ["ignore", "pipe", "inherit"],
     maxBuffer: 1 << 30,

@@ -1,4 +1,4 @@
-// Builds what the stages run: the addon, the package and the LiveStore host. Each step is skipped while its inputs are
+// Builds what the stages run: the addon, the package and the LiveStore hosts. Each step is skipped while its inputs are
 // unchanged; cargo decides that for itself.
 
 import { join } from "node:path";
@@ -9,8 +9,8 @@ export function installBinding() {
   install(binding);
 }
 
-export function installHost() {
-  install(host);
+export function installHost(folder = host) {
+  install(folder);
 }
 
 export function installNodeVersions() {
@@ -31,10 +31,11 @@ export function buildPackage() {
   });
 }
 
-export function buildHost() {
-  installHost();
-  const inputs = [...filesBelow(join(host, "src"), ".ts"), join(host, "tsconfig.json")];
-  once(join(host, "build/.stamp"), inputs, () => run("npm", ["run", "--silent", "build"], { cwd: host }));
+export function buildHost(folder = host) {
+  installHost(folder);
+  const settings = [host, folder].flatMap((one) => [join(one, "tsconfig.json"), join(one, "package.json")]);
+  const inputs = [...filesBelow(join(folder, "src"), ".ts"), ...settings];
+  once(join(folder, "build/.stamp"), inputs, () => run("npm", ["run", "--silent", "build"], { cwd: folder }));
 }
 
 function install(folder) {

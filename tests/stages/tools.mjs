@@ -9,6 +9,8 @@ import { fileURLToPath } from "node:url";
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 export const binding = join(root, "node-binding");
 export const host = join(root, "tests/hosts/livestore-0.3");
+/** The same source on LiveStore 0.4. */
+export const host04 = join(root, "tests/hosts/livestore-0.4");
 export const nodeVersions = join(root, "tests/node-versions");
 
 /** A command that did not succeed; its own output has been shown. */

@@ -1,11 +1,15 @@
 //! The questions that every store answers alike.
 
+use std::collections::HashMap;
+
+use bridge_host::sql;
 use bridge_host::store::{Seq, Store, StoreError};
-use registry::{CellId, Event, Query, QueueEntry, QueueId, Reply, SessionId, Timestamp};
-use serde_json::json;
+use registry::{CellId, Event, Query, QueueId, SessionId, Timestamp};
+use serde::Deserialize;
+use serde_json::{Value, json};
 use tests::append::at;
 
-use super::{File, Memory, Place, cell, event, log, replayed, requested};
+use super::{File, Memory, Place, cell, event, log, replayed};
 
 /// Asks each question of each store.
 macro_rules! contract {
@@ -132,60 +136,73 @@ fn numbers_come_back_as_javascript_writes_them<P: Place>(place: &P) {
     assert_eq!(read.position.to_string(), "1");
 }
 
-/// Sessions s1 (over) and s2, and the entries q9 (assigned to s2), q10 and q1 (pending), q5 (executing), q3 (cancelled).
-fn busy_notebook() -> Vec<Event> {
-    let started = |id: &str| {
-        let capabilities = json!({ "canExecuteCode": true, "canExecuteSql": false, "canExecuteAi": false });
-        let args = json!({ "sessionId": id, "runtimeId": id, "runtimeType": "html", "capabilities": capabilities });
-        event("v1.RuntimeSessionStarted", args)
-    };
-    let assigned = |id: &str| event("v1.ExecutionAssigned", json!({ "queueId": id, "runtimeSessionId": "s2" }));
-    let mut events = vec![cell("a"), cell("b"), started("s1"), started("s2")];
-    events.push(event("v1.CellSourceChanged", json!({ "id": "b", "source": "hi", "modifiedBy": "user" })));
-    events.push(event("v1.RuntimeSessionTerminated", json!({ "sessionId": "s1", "reason": "shutdown" })));
-    events.extend(["q9", "q10", "q1", "q5", "q3"].map(|id| requested(id, "a")));
-    events.extend([assigned("q9"), assigned("q5")]);
-    events.push(event(
-        "v1.ExecutionStarted",
-        json!({ "queueId": "q5", "cellId": "a", "runtimeSessionId": "s2", "startedAt": at() }),
-    ));
-    events.push(event(
-        "v1.ExecutionCancelled",
-        json!({ "queueId": "q3", "cellId": "a", "cancelledBy": "user", "reason": "x" }),
-    ));
-    events
+/// The questions that LiveStore is asked as well, by `tests/hosts`.
+#[derive(Deserialize)]
+struct Asked {
+    statements: HashMap<String, String>,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    commits: Vec<Vec<WireEvent>>,
+    asks: Vec<Ask>,
+}
+
+#[derive(Deserialize)]
+struct WireEvent {
+    name: String,
+    args: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Ask {
+    ask: String,
+    bind_values: Vec<String>,
+    reply: Value,
+}
+
+impl Ask {
+    fn query(&self) -> Query {
+        let ids = || serde_json::from_str::<Vec<String>>(&self.bind_values[0]).unwrap();
+        match self.ask.as_str() {
+            "activeSessions" => Query::ActiveSessions,
+            "pendingById" => Query::PendingById,
+            "assignedTo" => Query::AssignedTo(SessionId::from(self.bind_values[0].as_str())),
+            "openEntries" => Query::OpenEntries,
+            "entries" => Query::Entries(ids().into_iter().map(QueueId::from).collect()),
+            "cellSources" => Query::CellSources(ids().into_iter().map(CellId::from).collect()),
+            other => panic!("unknown question `{other}`"),
+        }
+    }
+}
+
+fn asked() -> Asked {
+    serde_json::from_str(include_str!("../../stores/queries.json")).unwrap()
 }
 
 fn queries_are_answered_from_the_tables<P: Place>(place: &P) {
-    let mut store = place.store();
-    store.append(Seq(0), at(), &busy_notebook()).unwrap();
-    let ids = |query: &Query| match store.answer(query) {
-        Reply::Entries(entries) => entries.iter().map(|entry| entry.id.to_string()).collect::<Vec<_>>().join(" "),
-        other => panic!("not entries: {other:?}"),
-    };
-    assert_eq!(store.answer(&Query::ActiveSessions), Reply::Sessions(vec![SessionId::from("s2")]));
-    assert_eq!(ids(&Query::PendingById), "q1 q10");
-    assert_eq!(ids(&Query::AssignedTo(SessionId::from("s2"))), "q9");
-    assert_eq!(ids(&Query::AssignedTo(SessionId::from("s1"))), "");
-    assert_eq!(ids(&Query::OpenEntries), "q9 q10 q1 q5");
-    assert_eq!(ids(&Query::Entries(["q3", "none", "q9"].map(QueueId::from).to_vec())), "q9 q3");
-    let sources = store.answer(&Query::CellSources(["b", "none", "a"].map(CellId::from).to_vec()));
-    assert_eq!(serde_json::to_value(sources).unwrap()["value"], json!({ "b": "hi", "a": "" }));
-    check_rows(&store);
+    for (number, case) in asked().cases.into_iter().enumerate() {
+        let mut store = place.notebook(&number.to_string());
+        for commit in case.commits {
+            let events: Vec<_> = commit.into_iter().map(|WireEvent { name, args }| event(&name, args)).collect();
+            store.append(store.next_seq(), at(), &events).unwrap();
+        }
+        for ask in case.asks {
+            let reply = serde_json::to_value(store.answer(&ask.query())).unwrap();
+            assert_eq!(reply["value"], ask.reply, "{}: {}", case.name, ask.ask);
+        }
+    }
 }
 
-/// An entry says the same as its row.
-fn check_rows(store: &impl Store) {
-    let Reply::Entries(entries) = store.answer(&Query::OpenEntries) else { panic!("not entries") };
-    for entry in entries {
-        let row = store.state().queue_entry(&entry.id).unwrap();
-        let expected = QueueEntry {
-            id: row.id.clone(),
-            cell_id: row.cell_id.clone(),
-            execution_count: row.execution_count,
-            status: row.status,
-            assigned_runtime_session: row.assigned_runtime_session.clone(),
-        };
-        assert_eq!(entry, expected);
+/// What the hosts' stores are asked is what a core asks.
+#[test]
+fn the_questions_are_those_of_the_core() {
+    let Asked { statements, cases } = asked();
+    for ask in cases.iter().flat_map(|case| &case.asks) {
+        let statement = sql::statement(&ask.query());
+        assert_eq!((statement.query, &statement.bind_values), (&*statements[&ask.ask], &ask.bind_values));
     }
 }

@@ -5,6 +5,9 @@ use std::sync::mpsc::Receiver;
 
 use tempfile::TempDir;
 
+#[cfg(unix)]
+mod torture;
+
 use super::*;
 
 /// Longer than any machine needs: reached only when the event never comes.
@@ -50,7 +53,7 @@ impl Bench {
         self.etc().join("flags.json")
     }
 
-    fn replace(&self, content: &str) {
+    fn replace(&self, content: impl AsRef<[u8]>) {
         let new = self.etc().join("flags.json.new");
         fs::write(&new, content).unwrap();
         fs::rename(new, self.file()).unwrap();
@@ -101,7 +104,7 @@ fn the_file_is_in_force_when_open_returns() {
 fn a_missing_file_is_told_at_once_and_read_when_it_comes() {
     let bench = Bench::prepared(NEVER, |_| {});
     assert_eq!(bench.told(&bench.events.try_recv().unwrap()), "missing: nothing");
-    bench.replace(&document(1));
+    bench.replace(document(1));
     bench.check("loaded: 1");
 }
 
@@ -110,9 +113,9 @@ fn a_missing_directory_is_told_at_once_and_found_when_it_comes() {
     let bench = Bench::prepared(NEVER, |etc| fs::remove_dir(etc).unwrap());
     assert_eq!(bench.told(&bench.events.try_recv().unwrap()), "missing: nothing");
     fs::create_dir(bench.etc()).unwrap();
-    bench.replace(&document(1));
+    bench.replace(document(1));
     bench.check("loaded: 1");
-    bench.replace(&document(2));
+    bench.replace(document(2));
     bench.check("loaded: 2");
 }
 
@@ -150,7 +153,7 @@ fn an_atomic_rename_takes_effect_time_and_again() {
     let bench = Bench::new();
     bench.check("loaded: 1");
     for number in 2..10 {
-        bench.replace(&document(number));
+        bench.replace(document(number));
         bench.check(&format!("loaded: {number}"));
     }
 }
@@ -161,11 +164,11 @@ fn a_deleted_file_leaves_its_flags_in_force_until_it_is_recreated() {
     bench.check("loaded: 1");
     fs::remove_file(bench.file()).unwrap();
     bench.check("missing: 1");
-    bench.replace(&document(1));
+    bench.replace(document(1));
     bench.check("restored: 1");
     fs::remove_file(bench.file()).unwrap();
     bench.check("missing: 1");
-    bench.replace(&document(2));
+    bench.replace(document(2));
     bench.check("loaded: 2");
 }
 
@@ -179,7 +182,7 @@ fn half_a_document_leaves_the_last_good_one_and_is_told_once() {
     // Touches the directory without a change of content: nothing new to tell before the whole document.
     fs::write(bench.etc().join("neighbour"), "").unwrap();
     fs::write(bench.file(), &whole[..whole.len() / 2]).unwrap();
-    bench.replace(&whole);
+    bench.replace(whole);
     bench.check("loaded: 2");
 }
 
@@ -191,7 +194,7 @@ fn a_directory_deleted_and_recreated_is_followed_on() {
         fs::remove_dir_all(bench.etc()).unwrap();
         bench.check(&format!("missing: {}", number - 1));
         fs::create_dir(bench.etc()).unwrap();
-        bench.replace(&document(number));
+        bench.replace(document(number));
         bench.check(&format!("loaded: {number}"));
     }
 }
@@ -203,9 +206,9 @@ fn a_directory_recreated_before_anyone_looked_is_followed_on() {
         // The new directory may well get the inode of the old one.
         fs::remove_dir_all(bench.etc()).unwrap();
         fs::create_dir(bench.etc()).unwrap();
-        bench.replace(&document(number));
+        bench.replace(document(number));
         bench.check_reaches(number);
-        bench.replace(&document(1000 + number));
+        bench.replace(document(1000 + number));
         bench.check_reaches(1000 + number);
     }
 }
@@ -222,21 +225,24 @@ fn a_directory_swapped_for_another_is_followed_on() {
         fs::rename(next, bench.etc()).unwrap();
         bench.check_reaches(number);
     }
-    bench.replace(&document(7));
+    bench.replace(document(7));
     bench.check_reaches(7);
+}
+
+/// Swaps the link `..data` to a new directory with this document.
+#[cfg(unix)]
+fn publish(etc: &Path, number: usize) {
+    let data = etc.join(format!("..{number}"));
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("flags.json"), document(number)).unwrap();
+    std::os::unix::fs::symlink(format!("..{number}"), etc.join("..data_tmp")).unwrap();
+    fs::rename(etc.join("..data_tmp"), etc.join("..data")).unwrap();
 }
 
 #[cfg(unix)]
 #[test]
 fn a_link_swapped_as_kubernetes_does_takes_effect() {
     use std::os::unix::fs::symlink;
-    let publish = |etc: &Path, number: usize| {
-        let data = etc.join(format!("..{number}"));
-        fs::create_dir(&data).unwrap();
-        fs::write(data.join("flags.json"), document(number)).unwrap();
-        symlink(format!("..{number}"), etc.join("..data_tmp")).unwrap();
-        fs::rename(etc.join("..data_tmp"), etc.join("..data")).unwrap();
-    };
     let bench = Bench::prepared(NEVER, |etc| {
         publish(etc, 1);
         symlink("..data/flags.json", etc.join("flags.json")).unwrap();
@@ -268,7 +274,7 @@ fn a_link_to_a_file_elsewhere_is_followed_by_the_poll() {
 fn two_hundred_renames_end_with_the_last_content() {
     let bench = Bench::new();
     for number in 2..=200 {
-        bench.replace(&document(number));
+        bench.replace(document(number));
     }
     bench.check_reaches(200);
 }

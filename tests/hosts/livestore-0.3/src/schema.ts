@@ -179,10 +179,14 @@ interface Primary {
 
 const inlineText = (container: Container): string => (container.type === "inline" ? String(container.data) : "");
 
+/** What stands for an output of several representations; `0`, `false` and `null` stand for nothing. */
+const primaryText = (container: Container): string =>
+  container.type === "inline" ? String(container.data || "") : "";
+
 const primaryOf = (representations: Representations, order: readonly string[]): Primary | undefined => {
   for (const mimeType of order) {
     const container = representations[mimeType];
-    if (container !== undefined) return { data: inlineText(container), mimeType };
+    if (container !== undefined) return { data: primaryText(container), mimeType };
   }
   return undefined;
 };
@@ -214,9 +218,9 @@ const updateDisplays = (displayId: string, representations: Representations) => 
   return [tables.outputs.update({ ...primary, representations }).where({ displayId })];
 };
 
-/** Outputs of one container; `data` is given where it is not simply the inline text. */
-const containerColumns = (content: Container) => ({
-  data: inlineText(content),
+/** Outputs of one container, whose data is in the row or with the artifact; `textOf` is given where it is not plain text. */
+const containerColumns = (content: Container, textOf: (data: unknown) => string = String) => ({
+  data: content.type === "inline" ? textOf(content.data) : null,
   artifactId: content.type === "artifact" ? content.artifactId : null,
   metadata: content.metadata ?? null,
 });
@@ -226,6 +230,9 @@ const appendText = (outputId: string, content: Container) => ({
   bindValues: { outputId, text: inlineText(content) },
   writeTables: new Set(["outputs"]),
 });
+
+/** Positions of the first version have no column any more; the index that stands for one sorts alike up to 35. */
+const indexOfPosition = (position: number): string => `a${Math.floor(position).toString(36)}`;
 
 const materializers = State.SQLite.materializers(events, {
   "v1.NotebookInitialized": ({ title, ownerId }) => [
@@ -237,9 +244,10 @@ const materializers = State.SQLite.materializers(events, {
   "v1.NotebookMetadataSet": ({ key, value }) =>
     tables.notebookMetadata.insert({ key, value }).onConflict("key", "replace"),
 
-  // Positions of the first version have no column any more: such cells sort before all others.
-  "v1.CellCreated": ({ id, cellType, createdBy, actorId }) => [
-    tables.cells.insert({ id, cellType, createdBy }).onConflict("id", "ignore"),
+  "v1.CellCreated": ({ id, cellType, position, createdBy, actorId }) => [
+    tables.cells
+      .insert({ id, fractionalIndex: indexOfPosition(position), cellType, createdBy })
+      .onConflict("id", "ignore"),
     present(actorId ?? createdBy, id),
   ],
   "v2.CellCreated": ({ id, fractionalIndex, cellType, createdBy }) => [
@@ -255,7 +263,10 @@ const materializers = State.SQLite.materializers(events, {
     ...presentIf(actorId, id),
   ],
   "v1.CellDeleted": ({ id, actorId }) => [tables.cells.delete().where({ id }), ...presentIf(actorId, id)],
-  "v1.CellMoved": ({ id, actorId }) => presentIf(actorId, id),
+  "v1.CellMoved": ({ id, newPosition, actorId }) => [
+    tables.cells.update({ fractionalIndex: indexOfPosition(newPosition) }).where({ id }),
+    ...presentIf(actorId, id),
+  ],
   "v2.CellMoved": ({ id, fractionalIndex, actorId }) => [
     tables.cells.update({ fractionalIndex }).where({ id }),
     ...presentIf(actorId, id),
@@ -398,8 +409,7 @@ const materializers = State.SQLite.materializers(events, {
         outputType: "error",
         position,
         mimeType: "application/json",
-        ...containerColumns(content),
-        data: content.type === "inline" ? (JSON.stringify(content.data) ?? "") : "",
+        ...containerColumns(content, (data) => JSON.stringify(data) ?? ""),
       })
       .onConflict("id", "replace"),
   ],

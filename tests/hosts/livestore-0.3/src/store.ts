@@ -1,15 +1,15 @@
 /**
- * Opens, fills, reads and closes in-memory notebook stores on LiveStore 0.3.1.
+ * Opens, fills, reads and closes in-memory notebook stores, on the LiveStore that this host has installed.
  *
  * The caller sets `NODE_ENV`: outside production LiveStore hashes the result of every materialiser.
  */
 import { randomUUID } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { makeAdapter } from "@livestore/adapter-node";
-import { createStore, provideOtel, Schema, type Store as LiveStore } from "@livestore/livestore";
-import { Effect, Logger, LogLevel, Scope } from "effect";
-import { schema, tables as tableDefs } from "./schema.js";
+import { open, pendingCount, shutDown } from "#livestore";
+import { Schema, type Store as LiveStore } from "@livestore/livestore";
+import { type schema, tables as tableDefs } from "./schema.js";
 
+export { follow, LIVESTORE, shutDown } from "#livestore";
 // What a host hands to the bridge besides the store; it must come from the very LiveStore that made the store.
 export { queryDb, Schema } from "@livestore/livestore";
 
@@ -53,27 +53,9 @@ export type TableDump = Readonly<Record<(typeof TABLE_NAMES)[number], readonly J
  */
 const DRAIN_STALL_MS = 1000;
 
-/**
- * `createStorePromise` of LiveStore 0.3.1 prints its debug messages on standard output and cannot be told not to.
- * Running the effect it wraps lets a command line keep standard output for itself; warnings go to standard error.
- */
-const quietly = <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
-  effect.pipe(
-    Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))),
-    Logger.withMinimumLogLevel(LogLevel.Warning),
-    Effect.runPromise,
-  );
-
 /** Opens an empty in-memory store. */
 export const openStore = ({ storeId, clientId = `client-${randomUUID()}` }: StoreOptions): Promise<Store> =>
-  Effect.gen(function* () {
-    const scope = yield* Scope.make();
-    const adapter = makeAdapter({ storage: { type: "in-memory" }, clientId });
-    return yield* createStore({ schema, adapter, storeId, disableDevtools: true }).pipe(Scope.extend(scope));
-  }).pipe(Effect.withSpan("openStore"), provideOtel({}), quietly);
-
-/** Events committed but not yet taken over by the store's leader: shutting down now would lose them. */
-const pendingCount = (store: Store): number => Effect.runSync(store.syncProcessor.syncState.get).pending.length;
+  open({ storeId, clientId });
 
 const drain = async (store: Store): Promise<void> => {
   let pending = pendingCount(store);
@@ -94,7 +76,7 @@ export const closeStore = async (store: Store): Promise<void> => {
   try {
     await drain(store);
   } finally {
-    await store.shutdown();
+    await shutDown(store);
   }
 };
 
@@ -127,14 +109,18 @@ interface TableShape {
   readonly rowSchema: Schema.Schema<any, any>;
 }
 
-/** Reads the tables that the traces record. */
-export const tables = (store: Store): TableDump => {
-  const dumpTable = ({ sqliteDef, rowSchema }: TableShape): readonly JsonObject[] => {
-    const query = `SELECT * FROM ${sqliteDef.name} ORDER BY rowid`;
-    const decode = Schema.decodeUnknownSync(rowSchema);
-    const rows = store.query<readonly unknown[]>({ query, bindValues: {} });
-    // Decoding turns 0 and 1 into booleans and JSON text into values; stringifying turns dates into ISO strings.
-    return rows.map((row) => JSON.parse(JSON.stringify(decode(row))) as JsonObject);
-  };
-  return Object.fromEntries(TABLE_NAMES.map((name) => [name, dumpTable(tableDefs[name])])) as TableDump;
+const rowsOf = (store: Store, { sqliteDef, rowSchema }: TableShape): readonly JsonObject[] => {
+  const query = `SELECT * FROM ${sqliteDef.name} ORDER BY rowid`;
+  const decode = Schema.decodeUnknownSync(rowSchema);
+  const rows = store.query<readonly unknown[]>({ query, bindValues: {} });
+  // Decoding turns 0 and 1 into booleans and JSON text into values; stringifying turns dates into ISO strings.
+  return rows.map((row) => JSON.parse(JSON.stringify(decode(row))) as JsonObject);
 };
+
+/** Reads the tables that the traces record. */
+export const tables = (store: Store): TableDump =>
+  Object.fromEntries(TABLE_NAMES.map((name) => [name, rowsOf(store, tableDefs[name])])) as TableDump;
+
+/** Reads every table. */
+export const allTables = (store: Store): Readonly<Record<string, readonly JsonObject[]>> =>
+  Object.fromEntries(Object.entries(tableDefs).map(([name, table]) => [name, rowsOf(store, table)]));

@@ -8,7 +8,7 @@ import { attach } from "runtime-bridge/livestore";
 import { recordCommits, type RecordedEvent } from "../eventRecorder.js";
 import type { ImportedCell } from "../ipynb.js";
 import { tables } from "../schema.js";
-import { closeStore, commit, openStore, queryDb, Schema, type EncodedEvent, type Store } from "../store.js";
+import { closeStore, commit, follow, openStore, queryDb, Schema, type EncodedEvent, type Store } from "../store.js";
 import { Accounting, sumOf, type Requested, type Verdict } from "./accounting.js";
 import { Comparisons } from "./comparisons.js";
 import { messageOf } from "./failure.js";
@@ -269,10 +269,8 @@ const finished = async ({ store, runtime }: Session): Promise<string | null> => 
         }),
       );
       ending.push(
-        store.subscribe(unfinished, {
-          onUpdate: (count) => {
-            if (count === 0) resolve(null);
-          },
+        follow(store, unfinished, (count) => {
+          if (count === 0) resolve(null);
         }),
       );
     });

@@ -1,7 +1,7 @@
 /** Stores that tell what runtimes commit from what the player commits, and make runtime commits fail. */
 import type { LiveStore } from "runtime-bridge/legacy";
 import { recordCommits, type RecordedEvent } from "../eventRecorder.js";
-import { closeStore, commit, type EncodedEvent, openStore, type Store, type TableDump, tables } from "../store.js";
+import { closeStore, commit, type EncodedEvent, openStore, shutDown, type Store, type TableDump, tables } from "../store.js";
 import { thrown } from "./observations.js";
 
 /** Runtime commits that throw before they are stored. */
@@ -69,7 +69,7 @@ export class PlayedStore {
   }
 
   shutdown(): Promise<void> {
-    return this.store.shutdown();
+    return shutDown(this.store);
   }
 
   /** A scenario may have shut it down or lost its leader; its rows have been read by now. */

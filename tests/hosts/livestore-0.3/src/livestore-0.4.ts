@@ -1,0 +1,25 @@
+/** What this host does differently on LiveStore 0.4; `livestore-0.3.ts` says the same of 0.3.1. */
+import { makeAdapter } from "@livestore/adapter-node";
+import { createStorePromise, type LiveQueryDef, StoreInternalsSymbol } from "@livestore/livestore";
+import { Logger, LogLevel } from "effect";
+import { schema } from "./schema.js";
+import type { Store, StoreOptions } from "./store.js";
+
+export const LIVESTORE: "0.3" | "0.4" = "0.4";
+
+const STANDARD_ERROR = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger));
+
+export const open = ({ storeId, clientId }: Required<StoreOptions>): Promise<Store> => {
+  const adapter = makeAdapter({ storage: { type: "in-memory" }, clientId });
+  const logging = { logger: STANDARD_ERROR, logLevel: LogLevel.Warning };
+  return createStorePromise({ schema, adapter, storeId, disableDevtools: true, ...logging });
+};
+
+export const follow = <T>(store: Store, query: LiveQueryDef<T>, onValue: (value: T) => void): (() => void) =>
+  store.subscribe(query, onValue);
+
+/** None is pending where the store has shut itself down: it then answers no question, and keeps no event. */
+export const pendingCount = (store: Store): number =>
+  store[StoreInternalsSymbol].isShutdown ? 0 : store.syncStatus().pendingCount;
+
+export const shutDown = (store: Store): Promise<void> => store.shutdownPromise();
