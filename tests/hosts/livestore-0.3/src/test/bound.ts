@@ -68,6 +68,7 @@ export class Bound {
   beforeCommit: (events: readonly RecordedEvent[]) => void = () => undefined;
   readonly #runtimes: HtmlRuntime[] = [];
   #mostActive = 0;
+  #isClosed = false;
 
   private constructor(readonly store: Store) {}
 
@@ -85,7 +86,10 @@ export class Bound {
     return notebook;
   }
 
+  /** Stops its runtimes and closes the store; closing again does nothing. */
   async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     await Promise.allSettled(this.#runtimes.map((runtime) => runtime.stop()));
     await closeStore(this.store);
   }
