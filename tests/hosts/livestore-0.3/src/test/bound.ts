@@ -13,7 +13,7 @@ const DEADLINE_MS = 20_000;
 const waiting = new Set<() => void>();
 
 /** Something has happened: whoever waits looks again. */
-const notice = (): void => queueMicrotask(() => waiting.forEach((look) => look()));
+export const notice = (): void => queueMicrotask(() => waiting.forEach((look) => look()));
 
 /** Resolves once `condition` holds; it is looked at after each commit, state callback and diagnostic. */
 export const until = (what: string, condition: () => boolean): Promise<void> =>
@@ -39,13 +39,13 @@ bridge.on("diagnostic", (diagnostic) => {
 });
 
 /** Gives every notebook this route. */
-export const route = (variant: "legacy" | "registry", boundary = "drain"): void =>
+export const route = (variant: "legacy" | "shadow" | "live" | "registry", boundary = "drain"): void =>
   configure({
     flags: {
       flags: {
         "runtime-route": {
           state: "ENABLED",
-          variants: { legacy: "legacy", registry: "registry" },
+          variants: { legacy: "legacy", shadow: "shadow", live: "live", registry: "registry" },
           defaultVariant: variant,
           targeting: {},
           metadata: { boundary },
