@@ -33,6 +33,9 @@ pub enum Input {
     Resume(SessionIdentity),
     /// Stop polling and forget the session, silently: another path takes over. The store stays attached, for `executeCode`.
     Release,
+    /// Let go although something is under way: it has not ended in time, and whatever it still does goes nowhere. Its calls
+    /// fail with this.
+    Abandon(Failure),
     /// A timer fired.
     Timer(TimerId),
     /// The performer's answer to an effect.
@@ -147,6 +150,7 @@ impl HtmlRuntime {
             Input::ExecuteCode(call, cell, code) => self.on_execute_code(call, cell, code),
             Input::Resume(identity) => self.on_resume(identity),
             Input::Release => self.on_release(),
+            Input::Abandon(failure) => self.on_abandon(&failure),
             Input::Timer(timer) => self.on_timer(timer),
             Input::Answer(ticket, answer) => self.on_answer(now, ticket, answer),
         }
@@ -182,6 +186,18 @@ impl HtmlRuntime {
     fn on_release(&mut self) {
         self.stop_polling();
         self.session = None;
+    }
+
+    fn on_abandon(&mut self, failure: &Failure) {
+        self.on_release();
+        for task in self.tasks.take_all() {
+            match task {
+                Task::Start { call, .. } | Task::StopTerminated { call } | Task::Code { call, .. } => {
+                    self.effects.push(Effect::Settle(call, Err(failure.clone())));
+                }
+                Task::Poll { .. } | Task::Execution { .. } => {}
+            }
+        }
     }
 
     fn on_timer(&mut self, timer: TimerId) {

@@ -36,6 +36,11 @@ impl<T> Tasks<T> {
         self.parked.values().any(is_wanted)
     }
 
+    /// Gives up every suspended task.
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = T> {
+        std::mem::take(&mut self.parked).into_values()
+    }
+
     /// The task that waits for this ticket, if it has not been woken yet.
     pub(crate) fn wake(&mut self, ticket: Ticket) -> Option<T> {
         self.parked.remove(&ticket)

@@ -183,6 +183,20 @@ impl Event {
         self.own_cell_id().or_else(|| self.cell_id_of_work())
     }
 
+    /// True for what adds to the outputs that a cell shows, and for what clears them.
+    #[must_use]
+    pub fn is_output(&self) -> bool {
+        matches!(
+            self,
+            Self::MultimediaDisplayOutputAdded(_)
+                | Self::MultimediaResultOutputAdded(_)
+                | Self::TerminalOutputAdded(_)
+                | Self::MarkdownOutputAdded(_)
+                | Self::ErrorOutputAdded(_)
+                | Self::CellOutputsCleared(_)
+        )
+    }
+
     fn own_cell_id(&self) -> Option<&CellId> {
         Some(match self {
             Self::CellCreatedV1(args) => &args.id,

@@ -70,6 +70,36 @@ proptest! {
     }
 }
 
+/// Each request has a cell of its own: where a cell is run anew on the old path while an execution of it that was fenced still
+/// hangs in the host's code, nobody can tell their outputs apart.
+fn steps_of_a_hanging_host() -> impl Strategy<Value = Vec<Step>> {
+    let routes = prop_oneof![Just("legacy"), Just("shadow"), Just("live"), Just("registry")];
+    let step = prop_oneof![
+        4 => Just(Step::RequestNewCell),
+        3 => routes.prop_map(Step::Flip),
+        3 => (1..120u64).prop_map(Step::Advance),
+        1 => Just(Step::Restart),
+        1 => Just(Step::Hang),
+        1 => Just(Step::Wake),
+        1 => Just(Step::Advance(33_000)),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_execution_is_lost_or_run_twice_although_host_code_hangs(steps in steps_of_a_hanging_host()) {
+        let mut host = Host::with_legacy(LegacyKind::Host);
+        for step in steps {
+            host.perform(step);
+        }
+        host.finish();
+        check(&host);
+    }
+}
+
 #[test]
 fn a_flip_gives_the_host_new_ids_once() {
     let mut host = Host::new();

@@ -7,6 +7,7 @@ mod flips;
 mod manager;
 mod materialiser;
 mod normalise;
+mod orphans;
 mod pages;
 mod replay;
 mod shadow;

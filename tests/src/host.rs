@@ -12,10 +12,16 @@ use crate::owner::MemoryOwner;
 pub enum Step {
     /// Requests executions of the good cell.
     Request(u8),
+    /// Creates a cell and requests its execution.
+    RequestNewCell,
     /// Puts a document in force that routes everybody so.
     Flip(&'static str),
     /// Cancels the newest entry that nobody has claimed.
     Cancel,
+    /// The host's own code ends nothing any more, until it is woken.
+    Hang,
+    /// It goes on.
+    Wake,
     /// Lets time pass, in milliseconds.
     Advance(u64),
     /// Stops the runtime and starts it again.
@@ -69,10 +75,20 @@ impl Host {
     pub fn perform(&mut self, step: Step) {
         match step {
             Step::Request(count) => (0..count).for_each(|_| self.request(GOOD_CELL)),
+            Step::RequestNewCell => {
+                let cell = format!("cell-{}", self.requested.len());
+                self.create(&cell, "<b>x</b>");
+                self.request(&cell);
+            }
             Step::Flip(route) => self.route(route),
             Step::Cancel => self.cancel(),
+            Step::Hang => self.owner.hang(),
+            Step::Wake => self.owner.wake_hanging(),
             Step::Advance(ms) => self.owner.advance(ms),
+            // What a stop strands is stranded on the old system too.
             Step::Restart => {
+                self.owner.wake_hanging();
+                self.owner.advance(160);
                 self.owner.stop();
                 self.owner.advance(1);
                 self.owner.start();
@@ -141,6 +157,7 @@ impl Host {
 
     /// Gives the slowest path time for everything that is queued.
     pub fn finish(&mut self) {
+        self.owner.wake_hanging();
         self.owner.advance(160 * (self.requested.len() as u64 + 2));
     }
 }

@@ -282,8 +282,8 @@ impl MemoryOwner {
             }
             Effect::Comparing | Effect::Compared { .. } | Effect::Diagnostic { .. } => None,
             Effect::HostCommit { ticket, passed, .. } => Some((ticket, self.host_commit_judged(&passed))),
-            Effect::Facade { token, .. } => {
-                self.host_code.grant(token);
+            Effect::Facade { facade, .. } => {
+                self.host_code.grant(facade);
                 None
             }
             Effect::Yield { ticket } => {

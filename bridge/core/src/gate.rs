@@ -85,6 +85,11 @@ impl Gate {
         self.counts
     }
 
+    /// Counts an event that comes from behind a fence, and is dropped for it.
+    pub fn drop_late(&mut self) {
+        self.counts.dropped_stale += 1;
+    }
+
     /// Judges one event and books what it does to its entry.
     pub fn judge(&mut self, ledger: &mut Ledger, pass: Pass, event: &Event) -> Ruling {
         let refusal = Self::refusal(ledger, pass, event);

@@ -119,6 +119,18 @@ impl Ledger {
         held
     }
 
+    /// What this token has started and not ended, in queue id order.
+    pub fn started(&self, token: Token) -> Vec<QueueId> {
+        let is_started = |standing: &Standing| matches!(standing, Standing::Started(_, holder) if *holder == token);
+        self.rows.iter().filter(|(_, standing)| is_started(standing)).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Takes over an entry whose session is gone, to be claimed anew or ended under this token.
+    pub fn inherit(&mut self, id: &QueueId, is_started: bool, path: Path, token: Token) {
+        let standing = if is_started { Standing::Started(path, token) } else { Standing::Pending };
+        self.set(id, standing);
+    }
+
     /// Records what the old path did, allowed or not: used while the gate only observes.
     pub fn record(&mut self, id: &QueueId, standing: Standing) {
         match standing {

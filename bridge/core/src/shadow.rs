@@ -17,7 +17,6 @@ pub use observation::{MAX_EXECUTIONS, Observation, ObservedExecution, RefusedEve
 pub(crate) use trail::Trails;
 
 use crate::Path;
-use trail::is_output;
 
 /// Gathers what one session of the serving path does.
 #[derive(Clone, Debug)]
@@ -140,7 +139,7 @@ impl Shadow {
         if let Some(event) = events.first().filter(|event| matches!(event, Event::ExecutionAssigned(_))) {
             self.take(event);
         }
-        let blamed = |event: &&Event| events.len() == 1 || !events.iter().any(is_output) || is_output(event);
+        let blamed = |event: &&Event| events.len() == 1 || !events.iter().any(Event::is_output) || event.is_output();
         let refusals: Vec<RefusedEvent> = events
             .iter()
             .filter(blamed)

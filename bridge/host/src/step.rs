@@ -4,6 +4,7 @@
 //! the other stores, the simulator in tests. An owner hands in an [`Input`] with the time, performs the [`Effect`]s in order,
 //! and answers those that carry a ticket before it goes on to the next; what an answer brings is performed first.
 
+mod fence;
 mod flip;
 mod host;
 mod host_code;
@@ -13,6 +14,7 @@ mod paths;
 mod protocol;
 mod seat;
 mod shadowing;
+mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,6 +30,8 @@ use registry::{
 };
 use serde::Serialize;
 
+use fence::Timer;
+pub use host::Facade;
 use host_code::Mark;
 pub use legacy_core::LegacyKind;
 pub use protocol::{Effect, HostEvent, Input, Method, RuntimeKey, SessionIds, Shed};
@@ -49,7 +53,7 @@ pub struct Notebook {
     comparisons: ComparisonTally,
     /// Observations handed out and not compared yet.
     comparing: u64,
-    timers: BTreeMap<TimerId, (RuntimeKey, TimerId)>,
+    timers: BTreeMap<TimerId, Timer>,
     next_timer: u32,
     is_watching: bool,
     ids: IdSource,
@@ -86,6 +90,10 @@ enum Asker {
     Host(RuntimeKey, Vec<Mark>),
     /// The shadow, for the sources of these cells.
     Shadow(RuntimeKey, Vec<CellId>),
+    /// The end of what did not end in time.
+    Fence(RuntimeKey),
+    /// The end of what a session that is gone has left.
+    Sweep,
 }
 
 impl Asker {
@@ -93,7 +101,7 @@ impl Asker {
     fn session_of(&self) -> Option<RuntimeKey> {
         match self {
             Self::Legacy(runtime, _) | Self::Agent(runtime, _) | Self::Host(runtime, _) => Some(*runtime),
-            Self::Flip(_) | Self::Code(_) | Self::Shadow(..) => None,
+            Self::Flip(_) | Self::Code(_) | Self::Shadow(..) | Self::Fence(_) | Self::Sweep => None,
         }
     }
 }
@@ -228,6 +236,7 @@ impl Notebook {
 
     fn on_queued(&mut self, now: Now, entries: Vec<registry::QueueEntry>) {
         let entries = self.with_claims_handed_on(entries);
+        let entries = self.swept(now, entries);
         self.observe(&entries);
         self.show_to_shadows(&entries);
         for runtime in self.seats_on(Path::Registry) {
@@ -247,7 +256,11 @@ impl Notebook {
         let Some(asked) = self.asked.remove(&ticket) else { return };
         self.follow(now, &asked, &answer);
         let answer = answer.map(|reply| match reply {
-            Reply::Entries(entries) => Reply::Entries(self.with_claims_handed_on(entries)),
+            Reply::Entries(entries) => {
+                let entries = self.with_claims_handed_on(entries);
+                let is_agents = matches!(asked.by, Asker::Agent(..));
+                Reply::Entries(if is_agents { self.swept(now, entries) } else { entries })
+            }
             other => other,
         });
         match &answer {
@@ -267,12 +280,20 @@ impl Notebook {
             }
             Asker::Code(call) => self.effects.push(Effect::Settle { call, outcome: answer.map(drop) }),
             Asker::Shadow(runtime, cells) => self.pinned(runtime, cells, answer),
+            Asker::Fence(runtime) => self.fenced(now, runtime, answer),
+            // What the store refuses here stays as it was, for the next sweep.
+            Asker::Sweep => {}
         }
     }
 
     fn on_timer(&mut self, now: Now, timer: TimerId) {
-        if let Some((runtime, inner)) = self.timers.get(&timer).copied() {
-            self.step_legacy(now, runtime, |core| core.timer(now, inner));
+        match self.timers.get(&timer).copied() {
+            Some(Timer::Legacy(runtime, inner)) => self.step_legacy(now, runtime, |core| core.timer(now, inner)),
+            Some(Timer::Deadline(runtime)) => {
+                self.clear_timer(timer);
+                self.fence(runtime);
+            }
+            None => {}
         }
     }
 

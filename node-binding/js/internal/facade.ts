@@ -1,6 +1,6 @@
 import { commitAsMade } from "../livestore";
 import type { LiveStore } from "../types";
-import type { WireEvent } from "./protocol";
+import type { FacadeState, WireEvent } from "./protocol";
 
 /**
  * Decides on a commit of the host's code: `perform` commits the arguments at these places of what was offered. False where the
@@ -15,16 +15,16 @@ export type Judge = (token: number, events: readonly WireEvent[], perform: (pass
 export interface Facade {
   /** The store, as the host's code sees it. */
   readonly store: LiveStore;
-  /** Opens the facade under this token; `null` closes it. */
-  grant(token: number | null): void;
+  /** What may be done from now on. */
+  grant(state: FacadeState): void;
 }
 
-/** A facade over the host's store, open under this token or closed. */
-export function commitFacade(store: LiveStore, granted: number | null, judge: Judge): Facade {
+/** A facade over the host's store. */
+export function commitFacade(store: LiveStore, granted: FacadeState, judge: Judge): Facade {
   const own = store as unknown as { query: Method; subscribe: Method };
-  let isOpen = granted !== null;
+  let state = granted;
   // Closed, it keeps its last token: what comes late is judged, and counted, as the stale commit that it is.
-  let token = granted ?? 0;
+  let token = granted.is === "closed" ? 0 : granted.token;
   const withheld = new Set<() => void>();
 
   const commit = (...given: unknown[]): unknown => {
@@ -36,13 +36,13 @@ export function commitFacade(store: LiveStore, granted: number | null, judge: Ju
     };
     const events = offered.map(({ event }) => event);
     // The core is broken, which it has said: the host's code goes on if it was the one to serve.
-    if (!judge(token, events, perform) && isOpen) return commitAsMade(store, given);
+    if (!judge(token, events, perform) && state.is !== "closed") return commitAsMade(store, given);
     return result;
   };
 
   const query = (...given: unknown[]): unknown => {
     const result: unknown = own.query(...given);
-    return isOpen ? result : withoutWork(result);
+    return visible(state, result);
   };
 
   /** A subscriber that was shown less than there is sees all of it once the facade opens. */
@@ -54,9 +54,9 @@ export function commitFacade(store: LiveStore, granted: number | null, judge: Ju
         latest = given;
         withheld.delete(again);
         const [result, ...more] = given;
-        const visible = isOpen ? result : withoutWork(result);
-        if (visible !== result) withheld.add(again);
-        return tell(visible, ...more);
+        const seen = visible(state, result);
+        if (seen !== result) withheld.add(again);
+        return tell(seen, ...more);
       };
       const again = (): void => {
         if (!isOver) deliver(...latest);
@@ -73,9 +73,9 @@ export function commitFacade(store: LiveStore, granted: number | null, judge: Ju
   return {
     store: seenAs(store, { commit, query, subscribe }),
     grant(next) {
-      isOpen = next !== null;
-      token = next ?? token;
-      if (!isOpen) return;
+      state = next;
+      if (next.is !== "closed") token = next.token;
+      if (next.is !== "open") return;
       for (const again of withheld) queueMicrotask(again);
       withheld.clear();
     },
@@ -106,15 +106,17 @@ function listening(listener: unknown, shown: (tell: Method) => Method): unknown 
   return { ...(listener as object), onUpdate: shown((...args) => Reflect.apply(onUpdate, listener, args)) };
 }
 
-/** Rows without those that somebody might begin to run: entries that wait, or that a session has claimed and not started. */
-function withoutWork(result: unknown): unknown {
-  if (!Array.isArray(result) || !result.some(isWork)) return result;
-  return result.filter((row) => !isWork(row));
-}
+/** The statuses of entries that the host's code might begin to run, and must not: a draining one may start what it has claimed. */
+const HIDDEN: Record<FacadeState["is"], ReadonlySet<unknown>> = {
+  open: new Set(),
+  draining: new Set(["pending"]),
+  closed: new Set(["pending", "assigned"]),
+};
 
-function isWork(row: unknown): boolean {
-  const { status } = (row ?? {}) as { status?: unknown };
-  return status === "pending" || status === "assigned";
+/** Rows without those that are hidden. */
+function visible({ is }: FacadeState, result: unknown): unknown {
+  const isHidden = (row: unknown): boolean => HIDDEN[is].has((row as { status?: unknown } | null)?.status);
+  return Array.isArray(result) && result.some(isHidden) ? result.filter((row) => !isHidden(row)) : result;
 }
 
 /** Events, and a function that makes some; commit options are neither. */

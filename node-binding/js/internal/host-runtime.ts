@@ -6,7 +6,7 @@ import { messageOf } from "./errors";
 import { commitFacade, type Facade } from "./facade";
 import { type Notebook, notebookOf, type Seated } from "./notebook";
 import { attempt, awaited, done } from "./perform";
-import type { Answer, Hook, SessionIds } from "./protocol";
+import type { Answer, FacadeState, Hook, SessionIds } from "./protocol";
 
 /** A runtime object of the host's own `HtmlRuntime`, as the old surface has it; what is protected there is called by name. */
 export interface HostRuntime extends OwnMethods {
@@ -79,8 +79,8 @@ class HostSeat implements Seated {
   /** What `doStart` was given, from then to `doStop`: the host's code may have to take the session over. */
   #given: { notebookId: string; config: HtmlConfiguration & { store: LiveStore } } | null = null;
   #facade: Facade | null = null;
-  /** The old path's token while it serves. */
-  #token: number | null = null;
+  /** What the host's code may do. */
+  #state: FacadeState = { is: "closed" };
   #hasSession = false;
 
   constructor(runtime: HostRuntime, routing: Routing) {
@@ -93,7 +93,7 @@ class HostSeat implements Seated {
 
   /** True while the session is the new path's. */
   get isServedByRegistry(): boolean {
-    return this.#hasSession && this.#token === null;
+    return this.#hasSession && this.#state.is === "closed";
   }
 
   /** The ids of the session that is starting, where the router gives them. */
@@ -143,9 +143,9 @@ class HostSeat implements Seated {
     await this.#notebook?.call(this, { name: "executeCode", cellId, code });
   }
 
-  lease(token: number | null): void {
-    this.#token = token;
-    this.#facade?.grant(token);
+  facade(state: FacadeState): void {
+    this.#state = state;
+    this.#facade?.grant(state);
   }
 
   adopt(ids: SessionIds): void {
@@ -181,7 +181,7 @@ class HostSeat implements Seated {
     const { notebookId, config } = this.#given;
     const notebook = this.#notebook;
     const isTakingOver = this.#hasSession;
-    this.#facade = commitFacade(config.store, this.#token, (...commit) => notebook.hostCommit(this.handle, ...commit));
+    this.#facade = commitFacade(config.store, this.#state, (...commit) => notebook.hostCommit(this.handle, ...commit));
     const { store } = this.#facade;
     const answer = await awaited(() => this.#routing.own.doStart.call(this.#runtime, notebookId, { ...config, store }));
     if (isTakingOver && "Err" in answer) {

@@ -6,7 +6,7 @@ import { Intervals, monoMs, sleep, wallMs } from "./clock";
 import { comparisonBegan, comparisonEnded } from "./comparisons";
 import { BridgeError } from "./errors";
 import { abandon, call, done, failure, performAll, raised, settle } from "./perform";
-import type { Answer, Decision, Hook, LegacyKind, Method, NotebookEffect, SessionIds, WireEvent } from "./protocol";
+import type { Answer, Decision, FacadeState, Hook, LegacyKind, Method, NotebookEffect, SessionIds, WireEvent } from "./protocol";
 import { nextTurn } from "./turn";
 
 /** Names of what built-in runtimes share with their base class: symbols, so that no member of a host's subclass gets in the way. */
@@ -21,8 +21,8 @@ export interface Seated {
   hook(hook: Hook): Answer | Promise<Answer>;
   /** The session runs under new ids. */
   adopt(ids: SessionIds): void;
-  /** The host's own code commits under this token from now on; `null`: another path serves. */
-  lease?(token: number | null): void;
+  /** What the host's own code may do from now on. */
+  facade?(state: FacadeState): void;
 }
 
 /** A session that asks to be admitted. */
@@ -211,7 +211,7 @@ export class Notebook {
       case "hostCommit":
         return answer(effect.ticket, this.#offers.get(effect.offer)?.(effect.passed) ?? done);
       case "facade":
-        this.#seated.get(effect.runtime)?.lease?.(effect.token);
+        this.#seated.get(effect.runtime)?.facade?.(effect.facade);
         return null;
       case "query":
         return this.#read(effect);

@@ -76,11 +76,14 @@ export interface RuntimeStep {
   effects: RuntimeEffect[];
 }
 
+/** What the host's own code may do: serve under a token, end what it has begun under it, or nothing. */
+export type FacadeState = { is: "open"; token: number } | { is: "draining"; token: number } | { is: "closed" };
+
 export type NotebookEffect =
   | { type: "admitted"; runtime: number; ids: SessionIds | null; decision: Decision }
   | { type: "commit"; ticket: number; path: "legacy" | "registry"; events: WireEvent[] }
   | { type: "hostCommit"; ticket: number; offer: number; passed: number[] }
-  | { type: "facade"; runtime: number; token: number | null }
+  | { type: "facade"; runtime: number; facade: FacadeState }
   | { type: "query"; ticket: number; query: Statement }
   | { type: "hook"; ticket: number; runtime: number; hook: Hook }
   | { type: "continue"; ticket: number }

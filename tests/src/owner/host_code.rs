@@ -2,7 +2,7 @@
 //! that a flip finds executions in every standing.
 
 use bridge_core::Token;
-use bridge_host::step::{HostEvent, Input};
+use bridge_host::step::{Facade, HostEvent, Input};
 use registry::{
     Answer, Container, Event, ExecutionAssigned, ExecutionCompleted, ExecutionStarted, ExecutionStatus, Failure,
     MultimediaResultOutputAdded, OutputId, QueueRow, QueueStatus, Reply, RuntimeType, SessionIdentity,
@@ -20,7 +20,9 @@ const POLL_EVERY_MS: u64 = 50;
 pub(super) struct HostCode {
     /// The token of its facade.
     token: Token,
-    is_open: bool,
+    facade: Facade,
+    /// Ends nothing that it has started.
+    hangs: bool,
     /// Started and not ended.
     running: Vec<QueueRow>,
     /// The commit that is being judged.
@@ -28,9 +30,20 @@ pub(super) struct HostCode {
 }
 
 impl HostCode {
-    pub(super) fn grant(&mut self, token: Option<Token>) {
-        self.is_open = token.is_some();
-        self.token = token.unwrap_or(self.token);
+    pub(super) fn grant(&mut self, facade: Facade) {
+        self.facade = facade;
+        if let Facade::Open(token) | Facade::Draining(token) = facade {
+            self.token = token;
+        }
+    }
+
+    /// What waits is shown by an open facade only, what is claimed until it closes.
+    fn shows(&self, status: QueueStatus) -> bool {
+        match status {
+            QueueStatus::Pending => matches!(self.facade, Facade::Open(_)),
+            QueueStatus::Assigned => self.facade != Facade::Closed,
+            _ => true,
+        }
     }
 }
 
@@ -72,8 +85,21 @@ impl MemoryOwner {
         }
     }
 
+    /// From now on the host's code ends nothing.
+    pub fn hang(&mut self) {
+        self.host_code.hangs = true;
+    }
+
+    /// What hangs goes on.
+    pub fn wake_hanging(&mut self) {
+        self.host_code.hangs = false;
+    }
+
     /// Ends what it has started.
     fn host_end(&mut self) {
+        if self.host_code.hangs {
+            return;
+        }
         for row in std::mem::take(&mut self.host_code.running) {
             let source = self.state.cell(&row.cell_id).map(|cell| cell.source.clone()).unwrap_or_default();
             let _ = self.host_commit(output(&row, source));
@@ -102,8 +128,7 @@ impl MemoryOwner {
 
     /// The queue as the facade shows it.
     fn visible_rows(&self) -> Vec<QueueRow> {
-        let is_work = |row: &QueueRow| matches!(row.status, QueueStatus::Pending | QueueStatus::Assigned);
-        self.state.queue().filter(|row| self.host_code.is_open || !is_work(row)).cloned().collect()
+        self.state.queue().filter(|row| self.host_code.shows(row.status)).cloned().collect()
     }
 
     /// Commits through the facade.

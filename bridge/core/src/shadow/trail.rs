@@ -37,7 +37,7 @@ impl Trails {
         if let Some(output) = appended_to(event) {
             return self.0.iter().find(|trail| trail.holds(output)).map(|trail| trail.id.clone());
         }
-        let cell = event.cell_id().filter(|_| is_output(event))?;
+        let cell = event.cell_id().filter(|_| event.is_output())?;
         let of_cell = || self.0.iter().filter(|trail| trail.cell == *cell && trail.is_started());
         let under_way = of_cell().filter(|trail| !trail.is_over()).min_by_key(|trail| trail.outputs_like(event));
         // An output behind the end of its execution still belongs to it: it came late.
@@ -100,17 +100,4 @@ fn appended_to(event: &Event) -> Option<&OutputId> {
         Event::MarkdownOutputAppendedV1(e) => &e.output_id,
         _ => return None,
     })
-}
-
-/// True for what a cell shows, and for what takes it away.
-pub(super) fn is_output(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::MultimediaDisplayOutputAdded(_)
-            | Event::MultimediaResultOutputAdded(_)
-            | Event::TerminalOutputAdded(_)
-            | Event::MarkdownOutputAdded(_)
-            | Event::ErrorOutputAdded(_)
-            | Event::CellOutputsCleared(_)
-    )
 }

@@ -10,8 +10,15 @@ use registry::{
     Answer, Failure, Now, Query, Reply, RuntimeId, RuntimeType, SessionId, SessionIdentity, session_events,
 };
 
+use super::host::Facade;
 use super::seat::Flip;
-use super::{Asked, Asker, Effect, Method, Notebook, RuntimeKey, SessionIds};
+use super::{Asked, Asker, Effect, Method, Notebook, RuntimeKey, SessionIds, Timer};
+
+/// How long a drain may take where the flag does not say so: what the old code calls `maxExecutionTime`, and never enforced.
+const DEFAULT_DRAIN_MS: u64 = 30_000;
+
+/// What comes on top before an execution is fenced: time to end by itself for whoever is told that it is over.
+const GRACE_MS: u64 = 2_000;
 
 impl Notebook {
     /// Compares the generation of the flags with the one last seen: the first step after a change acts on it, whether or not
@@ -43,19 +50,34 @@ impl Notebook {
                 if lease.path == decision.route.serving() {
                     lease.decision = decision;
                 }
-                if matches!(seat.flip, Some(Flip::Due(_))) {
+                if let Some(Flip::Due(_, deadline)) = seat.flip {
                     seat.flip = None;
-                    self.step_legacy(now, runtime, |core| core.hold_claims(now, false));
+                    self.clear_timer(deadline);
+                    self.hold_claims(now, runtime, false);
                 }
             }
-            // An html execution ends within the step that starts it, so there is nothing under way to fence: to act now and to
-            // drain are one thing here.
-            Change::Drain | Change::Now => {
-                if !seat.is_flipping() {
-                    seat.flip = Some(Flip::Due(decision));
-                    self.step_legacy(now, runtime, |core| core.hold_claims(now, true));
-                }
-            }
+            Change::Drain => self.flip_within(now, runtime, decision.drain_ms.unwrap_or(DEFAULT_DRAIN_MS), decision),
+            Change::Now => self.flip_within(now, runtime, 0, decision),
+        }
+    }
+
+    /// Begins to drain: nothing more is claimed, and what has been started may end until the deadline.
+    fn flip_within(&mut self, now: Now, runtime: RuntimeKey, drain_ms: u64, decision: Decision) {
+        match self.seat(runtime).flip {
+            Some(Flip::Due(_, deadline)) => self.clear_timer(deadline),
+            Some(_) => return,
+            None => self.hold_claims(now, runtime, true),
+        }
+        let deadline = self.set_timer(Timer::Deadline(runtime), drain_ms.saturating_add(GRACE_MS));
+        self.seat(runtime).flip = Some(Flip::Due(decision, deadline));
+    }
+
+    fn hold_claims(&mut self, now: Now, runtime: RuntimeKey, holds: bool) {
+        self.step_legacy(now, runtime, |core| core.hold_claims(now, holds));
+        let seat = self.seat(runtime);
+        let token = seat.legacy_token;
+        if seat.lease.as_ref().is_some_and(|lease| lease.path == Path::Legacy) {
+            self.set_facade(runtime, if holds { Facade::Draining(token) } else { Facade::Open(token) });
         }
     }
 
@@ -64,17 +86,18 @@ impl Notebook {
         let runtimes: Vec<RuntimeKey> = self.seats.keys().copied().collect();
         for runtime in runtimes {
             let Some(seat) = self.seats.get_mut(&runtime) else { continue };
-            let (Some(Flip::Due(decision)), Some(lease)) = (&seat.flip, &seat.lease) else { continue };
+            let (Some(Flip::Due(decision, deadline)), Some(lease)) = (&seat.flip, &seat.lease) else { continue };
             let is_between_calls = seat.starting.is_some() || seat.stopping.is_some();
-            if is_between_calls || seat.agent.is_working() || seat.legacy.is_working() {
+            if is_between_calls || seat.is_working() {
                 continue;
             }
-            let (decision, lease) = (decision.clone(), lease.clone());
+            let (decision, deadline, lease) = (decision.clone(), *deadline, lease.clone());
+            self.clear_timer(deadline);
             self.begin_flip(now, runtime, decision, &lease);
         }
     }
 
-    fn begin_flip(&mut self, now: Now, runtime: RuntimeKey, decision: Decision, old: &Lease) {
+    pub(super) fn begin_flip(&mut self, now: Now, runtime: RuntimeKey, decision: Decision, old: &Lease) {
         self.release(now, runtime, old.path);
         self.hand_on_claims(old.token);
         self.gate.enforce();
@@ -156,7 +179,7 @@ impl Notebook {
         match lease.path {
             Path::Legacy => {
                 seat.legacy_token = lease.token;
-                self.set_facade(runtime, Some(lease.token));
+                self.set_facade(runtime, Facade::Open(lease.token));
                 self.step_legacy(now, runtime, |core| core.resume(now, identity));
             }
             Path::Registry => {
@@ -171,7 +194,7 @@ impl Notebook {
     fn release(&mut self, now: Now, runtime: RuntimeKey, path: Path) {
         match path {
             Path::Legacy => {
-                self.set_facade(runtime, None);
+                self.set_facade(runtime, Facade::Closed);
                 self.step_legacy(now, runtime, |core| core.release(now));
             }
             Path::Registry => self.step_agent(now, runtime, registry::Input::Release),

@@ -2,9 +2,23 @@
 
 use bridge_core::{Path, Standing, Token};
 use registry::{QueueEntry, QueueStatus};
+use serde::Serialize;
 
 use super::host_code::{HostCode, Mark};
 use super::{Asked, Asker, Effect, HostEvent, Notebook, RuntimeKey};
+
+/// What a host's own code may do through its facade.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(tag = "is", content = "token", rename_all = "lowercase")]
+pub enum Facade {
+    /// Serve under this token.
+    Open(Token),
+    /// End what it has begun under this token; what waits is hidden from it.
+    Draining(Token),
+    /// Nothing: another path serves.
+    #[default]
+    Closed,
+}
 
 impl Notebook {
     /// Judges what the host's code is about to commit. It commits what passes itself, before its call returns; to what does not
@@ -14,7 +28,10 @@ impl Notebook {
         let (mut passed, mut committed, mut marks, mut undo) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (index, event) in events.into_iter().map(HostEvent::into_event).enumerate() {
             let is_announced = self.host_code(runtime).is_some_and(|code| code.is_announced(&event));
-            if !is_announced && self.passes(pass, &event, &mut undo) {
+            let is_late = self.host_code(runtime).is_some_and(|code| code.is_late(&event));
+            if is_late {
+                self.gate.drop_late();
+            } else if !is_announced && self.passes(pass, &event, &mut undo) {
                 marks.extend(Mark::of(&event));
                 passed.push(index);
                 committed.push(event);
@@ -35,14 +52,14 @@ impl Notebook {
         }
     }
 
-    /// Opens the facade of a host's own code under this token, or closes it.
-    pub(super) fn set_facade(&mut self, runtime: RuntimeKey, token: Option<Token>) {
+    /// Opens or closes the facade of a host's own code.
+    pub(super) fn set_facade(&mut self, runtime: RuntimeKey, facade: Facade) {
         if self.host_code(runtime).is_some() {
-            self.effects.push(Effect::Facade { runtime, token });
+            self.effects.push(Effect::Facade { runtime, facade });
         }
     }
 
-    fn host_code(&mut self, runtime: RuntimeKey) -> Option<&mut HostCode> {
+    pub(super) fn host_code(&mut self, runtime: RuntimeKey) -> Option<&mut HostCode> {
         self.seats.get_mut(&runtime)?.legacy.host_code()
     }
 

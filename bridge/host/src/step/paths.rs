@@ -7,6 +7,8 @@ use registry::{
     TerminationReason, TimerId,
 };
 
+use super::fence::Timer;
+use super::host::Facade;
 use super::legacy_core::LegacyCore;
 use super::seat::Waiting;
 use super::{Asked, Asker, Effect, Method, Notebook, RuntimeKey, SessionIds};
@@ -68,7 +70,7 @@ impl Notebook {
         match path {
             Path::Legacy => {
                 let token = self.token;
-                self.set_facade(runtime, Some(token));
+                self.set_facade(runtime, Facade::Open(token));
                 self.step_legacy(now, runtime, |core| core.html(now, HtmlInput::Start(call, identity)));
                 self.release_others(now, runtime);
             }
@@ -93,7 +95,7 @@ impl Notebook {
     pub(super) fn start_agent(&mut self, now: Now, runtime: RuntimeKey, waiting: Waiting, identity: SessionIdentity) {
         self.seat(runtime).starting = Some(waiting);
         let identity = SessionIdentity { capabilities: RuntimeType::html().capabilities, ..identity };
-        self.set_facade(runtime, None);
+        self.set_facade(runtime, Facade::Closed);
         self.step_agent(now, runtime, registry::Input::Start(identity));
     }
 
@@ -128,7 +130,7 @@ impl Notebook {
             seat.renew(token);
         }
         for runtime in self.seats_on(Path::Legacy) {
-            self.set_facade(runtime, Some(token));
+            self.set_facade(runtime, Facade::Open(token));
         }
     }
 
@@ -152,7 +154,7 @@ impl Notebook {
     /// The session is over without a termination of ours; the runtime object is stopped, so that its host sees it.
     fn displaced(&mut self, now: Now, runtime: RuntimeKey) {
         self.seat(runtime).lease = None;
-        self.set_facade(runtime, None);
+        self.set_facade(runtime, Facade::Closed);
         self.step_legacy(now, runtime, |core| core.release(now));
         self.step_agent(now, runtime, registry::Input::Release);
         self.call_hook(now, runtime, Hook::Stop);
@@ -192,15 +194,14 @@ impl Notebook {
             LegacyEffect::Continue(ticket) => Effect::Continue { ticket: self.ask(asker(ticket)) },
             LegacyEffect::Fail(ticket, failure) => Effect::Fail { ticket: self.ask(asker(ticket)), failure },
             LegacyEffect::SetInterval(timer, every_ms) => {
-                self.next_timer += 1;
-                let outer = TimerId(self.next_timer);
-                self.timers.insert(outer, (runtime, timer));
-                Effect::SetInterval { timer: outer, every_ms }
+                self.set_timer(Timer::Legacy(runtime, timer), every_ms);
+                return;
             }
             LegacyEffect::ClearInterval(timer) => {
-                let Some(outer) = self.outer_timer(runtime, timer) else { return };
-                self.timers.remove(&outer);
-                Effect::ClearInterval { timer: outer }
+                if let Some(outer) = self.outer_timer(runtime, timer) {
+                    self.clear_timer(outer);
+                }
+                return;
             }
             LegacyEffect::Settle(call, outcome) => {
                 self.legacy_settled(runtime);
@@ -229,7 +230,7 @@ impl Notebook {
     }
 
     fn outer_timer(&self, runtime: RuntimeKey, timer: TimerId) -> Option<TimerId> {
-        self.timers.iter().find(|(_, inner)| **inner == (runtime, timer)).map(|(outer, _)| *outer)
+        self.timers.iter().find(|(_, known)| **known == Timer::Legacy(runtime, timer)).map(|(outer, _)| *outer)
     }
 
     pub(super) fn step_agent(&mut self, now: Now, runtime: RuntimeKey, input: registry::Input) {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::LegacyKind;
+use super::host::Facade;
 
 /// Names a runtime object of the host within its environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -190,12 +191,12 @@ pub enum Effect {
         /// The places of the events that passed.
         passed: Vec<usize>,
     },
-    /// The facade of the host's code commits under this token from now on; without one it is closed.
+    /// What the host's code may do through its facade from now on.
     Facade {
         /// The runtime object.
         runtime: RuntimeKey,
-        /// The token of the lease.
-        token: Option<Token>,
+        /// What.
+        facade: Facade,
     },
     /// Read from the store, now.
     Query {

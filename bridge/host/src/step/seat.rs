@@ -3,7 +3,7 @@
 use bridge_core::{Ability, Decision, Lease, Path, Shadow, Token};
 use flags::Context;
 use legacy_compat::{CallId, HtmlRuntime};
-use registry::{Agent, Capabilities, Failure, IdSource, RuntimeType, Ticket};
+use registry::{Agent, Capabilities, Failure, IdSource, RuntimeType, Ticket, TimerId};
 
 use super::Method;
 use super::host_code::HostCode;
@@ -63,8 +63,10 @@ pub(super) struct Following {
 /// A change of route on its way.
 #[derive(Clone, Debug)]
 pub(super) enum Flip {
-    /// Waiting until nothing is under way.
-    Due(Decision),
+    /// Waiting until nothing is under way, or until this timer says that it has waited long enough.
+    Due(Decision, TimerId),
+    /// What did not end in time is being ended in its place.
+    Fencing(Decision),
     /// The new session's announcement is being committed under this lease.
     Announcing(Box<Lease>),
     /// That commit failed: reading whether the session is in the log all the same.
@@ -74,7 +76,7 @@ pub(super) enum Flip {
 impl Flip {
     /// True once the old session has been released.
     pub(super) fn is_under_way(&self) -> bool {
-        matches!(self, Self::Announcing(_) | Self::Verifying(..))
+        matches!(self, Self::Fencing(_) | Self::Announcing(_) | Self::Verifying(..))
     }
 }
 
@@ -100,6 +102,15 @@ impl Seat {
     pub(super) fn use_legacy(&mut self, kind: LegacyKind) {
         if kind == LegacyKind::Host && self.legacy.host_code().is_none() {
             self.legacy = LegacyCore::Host(HostCode::default());
+        }
+    }
+
+    /// True while the path that serves has something under way.
+    pub(super) fn is_working(&self) -> bool {
+        match self.lease.as_ref().map(|lease| lease.path) {
+            Some(Path::Legacy) => self.legacy.is_working(),
+            Some(Path::Registry) => self.agent.is_working(),
+            None => false,
         }
     }
 

@@ -1,0 +1,110 @@
+//! Fences: what has been started and does not end in time is ended in its place, and whatever it still commits goes nowhere.
+
+use bridge_core::{Diagnostic, Level, Path};
+use legacy_compat::HtmlInput;
+use registry::{
+    Answer, Event, ExecutionCompleted, ExecutionStatus, Failure, Now, Query, QueueEntry, QueueStatus, Reply, TimerId,
+};
+
+use super::seat::Flip;
+use super::{Asked, Asker, Effect, Notebook, RuntimeKey};
+
+/// The error of an execution that a flip did not wait for any longer.
+const FENCED: &str = "runtime-bridge: fenced";
+
+/// What fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// An interval of the old path's.
+    Legacy(RuntimeKey, TimerId),
+    /// The end of a drain.
+    Deadline(RuntimeKey),
+}
+
+impl Notebook {
+    /// Sets a timer that fires every so many milliseconds, until it is cleared.
+    pub(super) fn set_timer(&mut self, timer: Timer, every_ms: u64) -> TimerId {
+        self.next_timer += 1;
+        let id = TimerId(self.next_timer);
+        self.timers.insert(id, timer);
+        self.effects.push(Effect::SetInterval { timer: id, every_ms });
+        id
+    }
+
+    pub(super) fn clear_timer(&mut self, id: TimerId) {
+        if self.timers.remove(&id).is_some() {
+            self.effects.push(Effect::ClearInterval { timer: id });
+        }
+    }
+
+    /// The drain has lasted long enough. Only the store knows which of the executions that were started are still open.
+    pub(super) fn fence(&mut self, runtime: RuntimeKey) {
+        let seat = self.seat(runtime);
+        let Some(lease) = &seat.lease else { return };
+        let token = lease.token;
+        let Some(Flip::Due(decision, _)) = seat.flip.take() else { return };
+        seat.flip = Some(Flip::Fencing(decision));
+        let ticket = self.ask(Asked::question(Asker::Fence(runtime)));
+        let query = Query::Entries(self.ledger.started(token));
+        self.effects.push(Effect::Query { ticket, query });
+    }
+
+    /// First the open executions, then the commit that ended them. A store that refuses it is no reason to stay: what it leaves
+    /// open is an orphan of the next session.
+    pub(super) fn fenced(&mut self, now: Now, runtime: RuntimeKey, answer: Answer) {
+        match answer {
+            Ok(Reply::Entries(rows)) if rows.iter().any(is_open) => self.end_in_place(now, runtime, &rows),
+            _ => self.abandon(now, runtime),
+        }
+    }
+
+    fn end_in_place(&mut self, now: Now, runtime: RuntimeKey, rows: &[QueueEntry]) {
+        let Some(lease) = self.seat(runtime).lease.clone() else { return };
+        let open: Vec<QueueEntry> = rows.iter().filter(|row| is_open(row)).cloned().collect();
+        if let Some(code) = self.host_code(runtime) {
+            code.fence(&open);
+        }
+        let events: Vec<Event> = open.iter().map(|row| ended_with(FENCED, row, now)).collect();
+        let diagnostic = Diagnostic {
+            level: Level::Error,
+            code: "FENCED",
+            message: format!(
+                "notebook `{}`: {} executions did not end in time for a change of route",
+                self.id,
+                events.len()
+            ),
+            help:
+                "they end with the error `runtime-bridge: fenced`; `drainMs` in the flag's metadata gives them longer"
+                    .to_owned(),
+        };
+        self.effects.push(Effect::Diagnostic { diagnostic });
+        self.commit(Asker::Fence(runtime), lease.path, lease.token, events);
+    }
+
+    /// Lets go of what did not end, and flips.
+    fn abandon(&mut self, now: Now, runtime: RuntimeKey) {
+        let Some(Flip::Fencing(decision)) = self.seat(runtime).flip.take() else { return };
+        let Some(lease) = self.seat(runtime).lease.clone() else { return };
+        if lease.path == Path::Legacy {
+            let failure = Failure::new(FENCED);
+            self.step_legacy(now, runtime, |core| core.html(now, HtmlInput::Abandon(failure)));
+        }
+        self.begin_flip(now, runtime, decision, &lease);
+    }
+}
+
+fn is_open(row: &QueueEntry) -> bool {
+    row.status == QueueStatus::Executing
+}
+
+/// The end of an execution that somebody else has begun.
+pub(super) fn ended_with(error: &str, row: &QueueEntry, now: Now) -> Event {
+    Event::ExecutionCompleted(ExecutionCompleted {
+        queue_id: row.id.clone(),
+        cell_id: row.cell_id.clone(),
+        status: ExecutionStatus::Error,
+        error: Some(error.to_owned()),
+        completed_at: now.timestamp(),
+        execution_duration_ms: 0.into(),
+    })
+}
