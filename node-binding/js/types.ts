@@ -146,24 +146,6 @@ export interface HtmlRuntimeConfig extends RuntimeConfiguration {
   userId: string;
 }
 
-/** What `HtmlRuntimeManager` shows of its runtime. */
-export interface HtmlRuntimeState {
-  isActive: boolean;
-  isStarting: boolean;
-  isStopping: boolean;
-  error: string | null;
-  runtimeId: string | null;
-  sessionId: string | null;
-}
-
-/** What `useHtmlRuntime` gives. */
-export interface HtmlRuntimeContextType {
-  runtimeState: HtmlRuntimeState;
-  startRuntime: () => Promise<void>;
-  stopRuntime: () => Promise<void>;
-  restartRuntime: () => Promise<void>;
-}
-
 export interface RuntimeFactoryConfig {
   /** The notebook's store, which html runtimes are given. */
   store: LiveStore;

@@ -1,6 +1,7 @@
 // Uses every entry as a host does in a page that has no host process, and tells the test what it saw.
 import { bridge, BridgeError, configure, createRuntimeAgentRegistry, ready, shutdown } from "runtime-bridge";
 import { BaseRuntime, getRuntimeRegistry, HtmlRuntime } from "runtime-bridge/legacy";
+import { HtmlRuntimeManagerSession } from "runtime-bridge/legacy/html-runtime-manager";
 import { attach } from "runtime-bridge/livestore";
 import { useClock } from "runtime-bridge/testing";
 
@@ -24,6 +25,7 @@ bridge.on("diagnostic", ({ level, code }) => diagnostics.push(`${level} ${code}`
 const metadata = { id: "mine", name: "Mine", type: "external", isLocal: true, isAvailable: true, priority: 1 };
 const mine = new Mine(metadata, { canExecuteCode: true });
 const html = new HtmlRuntime({ store, userId: "u1" });
+const manager = new HtmlRuntimeManagerSession({ store, notebookId: "nb", isAuthenticated: true });
 attach(store, { queryDb: () => ({}), Schema: { Array: () => ({}) } }).detach();
 useClock({ now: () => 0 })();
 configure({ flags: "/flags.json" });
@@ -33,6 +35,7 @@ const report = {
   states: [mine.getState().status, html.getState().status],
   refusals: {
     html: await refusalOf(() => html.start("nb")),
+    manager: await refusalOf(() => manager.startRuntime()),
     mine: await refusalOf(() => mine.start("nb")),
     ready: await refusalOf(ready),
     agents: await refusalOf(() => createRuntimeAgentRegistry(store, { userId: "u1" }).getOrCreateAgent("nb", "html")),

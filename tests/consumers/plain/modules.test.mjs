@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import test from "node:test";
 import * as index from "runtime-bridge";
 import * as legacy from "runtime-bridge/legacy";
+import * as manager from "runtime-bridge/legacy/html-runtime-manager";
 import * as livestore from "runtime-bridge/livestore";
 import * as testing from "runtime-bridge/testing";
 
@@ -15,7 +16,7 @@ const { closeStore, commit, openStore, queryDb, Schema } = await import(process.
 const metadata = { id: "mine", name: "Mine", type: "external", isLocal: true, isAvailable: true, priority: 1 };
 
 test("every value of every entry is the same", () => {
-  for (const [name, imported] of Object.entries({ index, legacy, livestore, testing })) {
+  for (const [name, imported] of Object.entries({ index, legacy, manager, livestore, testing })) {
     const required = common[name];
     assert.deepEqual(Object.keys(imported).sort(), Object.keys(required).sort(), name);
     for (const [key, value] of Object.entries(imported)) assert.equal(value, required[key], `${name}: ${key}`);

@@ -18,6 +18,7 @@ import {
   validateMediaBundle,
 } from "runtime-bridge";
 import { HtmlRuntime, type LiveStore } from "runtime-bridge/legacy";
+import { type HtmlRuntimeContextType, HtmlRuntimeManagerSession } from "runtime-bridge/legacy/html-runtime-manager";
 import { attach } from "runtime-bridge/livestore";
 import { codeOf, take } from "./common.cjs";
 import { Mine, same } from "./surface.js";
@@ -36,6 +37,9 @@ export async function main(store: LiveStore, queryDb: (query: object) => object,
   const explanation: RouteExplanation | null = bridge.explain("nb");
   const plan: RoutePlan = bridge.plan({ flags: {} });
   console.log(decision.route, explanation?.text, plan.moves.length);
+  const manager = new HtmlRuntimeManagerSession({ store, notebookId: "nb", isAuthenticated: true, userId: "u1" });
+  const context: HtmlRuntimeContextType = { ...manager, runtimeState: manager.getState() };
+  await context.startRuntime();
   const agents: RuntimeAgentRegistry = createRuntimeAgentRegistry(store, { userId: "u1", maxConcurrentAgents: 2 });
   same<ReturnType<typeof getRuntimeAgentRegistry>, RuntimeAgentRegistry>(true);
   const types: RuntimeTypeDefinition[] = agents.getAvailableRuntimeTypes();
