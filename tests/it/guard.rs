@@ -5,10 +5,12 @@
 use std::env;
 
 use bridge_core::{
-    ALPHA, Advice, Class, Counts, Evidence, Guard, GuardSettings, Incident, Outcome, Scope, Tier, ln_e_pairs, ln_e_rate,
+    ALPHA, Advice, Class, Closed, Counts, Evidence, Fault, Guard, GuardSettings, Incident, Latch, Outcome, Path,
+    Reason, Scope, Tier, ln_e_pairs, ln_e_rate,
 };
 use proptest::prelude::*;
 use registry::{NotebookId, Now, QueueId};
+use tests::host::{GOOD_CELL, Host, Step};
 
 /// Comparisons of a run.
 const COMPARISONS: u32 = 3000;
@@ -151,6 +153,69 @@ fn what_is_spread_thin_over_many_notebooks_is_found() {
         })
     });
     assert!(share > 0.99 && median < 150, "{share} at {median}");
+}
+
+/// What closes the latch for this scope.
+fn closed(scope: Scope, tier: Tier) -> Closed {
+    Closed { scope, tier, grounds: "a test".into(), since_wall_ms: 0, build: "b".into(), generation: 1 }
+}
+
+#[test]
+fn a_rollback_takes_a_running_session_back_whatever_the_flags_say() {
+    for (scope, tier) in
+        [(Scope::Everywhere, Tier::ZeroTolerance), (Scope::Notebook(NotebookId::from("nb")), Tier::Mismatches)]
+    {
+        let mut host = Host::new();
+        host.perform(Step::Flip("registry"));
+        assert_eq!(host.owner.status().leases[0].path, Path::Registry);
+        let mut latch = Latch::default();
+        latch.close(closed(scope, tier));
+        host.owner.roll_back(latch);
+        for _ in 0..3 {
+            let [lease] = &host.owner.status().leases[..] else { panic!("one session") };
+            assert_eq!((lease.path, lease.decision.reason), (Path::Legacy, Reason::RolledBack(tier)));
+            host.route("registry");
+            host.request(GOOD_CELL);
+            host.finish();
+        }
+        assert_eq!(host.owner.adopted.len(), 2, "one `ready` there and one back");
+        host.owner.roll_back(Latch::default());
+        host.owner.stop();
+        host.owner.start();
+        assert_eq!(host.owner.status().leases[0].path, Path::Registry, "the flags decide again");
+    }
+}
+
+#[test]
+fn a_rollback_of_another_notebook_changes_nothing_here() {
+    let mut host = Host::new();
+    host.perform(Step::Flip("registry"));
+    let mut latch = Latch::default();
+    latch.close(closed(Scope::Notebook(NotebookId::from("another")), Tier::ZeroTolerance));
+    host.owner.roll_back(latch);
+    assert_eq!((host.owner.status().leases[0].path, host.owner.adopted.len()), (Path::Registry, 1));
+}
+
+/// The verdicts of real comparisons with a spoiled candidate.
+#[test]
+fn every_seeded_fault_is_rolled_back_at_its_second_execution() {
+    for (fault, name) in Fault::ALL {
+        let mut host = Host::new();
+        host.route("shadow");
+        host.owner.fault = Some(fault);
+        let mut guard = Guard::new(GuardSettings::default(), "b");
+        for _ in 0..2 {
+            host.request(GOOD_CELL);
+            host.finish();
+        }
+        let compared = host.owner.compared.iter().map(|(_, comparison)| comparison);
+        let advice: Vec<Advice> = compared
+            .flat_map(Evidence::of)
+            .map(|piece| guard.take(Now::default(), &NotebookId::from("nb"), &piece))
+            .collect();
+        assert!(guard.latch().holds("nb").is_some(), "{name}: {advice:?}");
+        assert!(guard.latch().holds("another").is_none());
+    }
 }
 
 fn outcomes() -> impl Strategy<Value = Outcome> {

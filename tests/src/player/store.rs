@@ -294,7 +294,11 @@ impl Player {
                 self.step_notebook(store, Input::Compared(Ok(comparison)));
             }
             // Recordings know neither decisions nor diagnostics.
-            Effect::Comparing | Effect::Compared { .. } | Effect::Admitted { .. } | Effect::Diagnostic { .. } => {}
+            Effect::Comparing
+            | Effect::Compared { .. }
+            | Effect::RolledBack { .. }
+            | Effect::Admitted { .. }
+            | Effect::Diagnostic { .. } => {}
         }
     }
 }

@@ -141,6 +141,15 @@ impl Evidence {
         evidence
     }
 
+    /// Whether it speaks against the candidate by itself.
+    pub fn is_against(&self) -> bool {
+        match self {
+            Self::Compared { outcome, .. } => matches!(outcome, Outcome::Mismatch | Outcome::Failed),
+            Self::Incident(_) => true,
+            Self::Timed { .. } => self.bets().iter().any(|bet| bet.is_hit),
+        }
+    }
+
     pub(super) fn id(&self) -> Option<&QueueId> {
         match self {
             Self::Compared { id, .. } | Self::Timed { id, .. } => Some(id),
