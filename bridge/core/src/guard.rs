@@ -240,7 +240,7 @@ impl Guard {
         match scope {
             Scope::Everywhere => self.collected = Collected::default(),
             Scope::Notebook(id) => {
-                self.collected.cohorts.forget(id);
+                self.collected.cohorts.pardon(id, self.settings.rate_limit());
                 self.collected.incident_at.take_if(|at| at == id);
                 self.collected.promotion = Promotion::default();
             }

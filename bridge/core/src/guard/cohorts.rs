@@ -163,10 +163,22 @@ impl Cohorts {
         (0.5 * average + 0.5 * pool).ln()
     }
 
-    /// Forgets the evidence of a notebook that somebody has looked at.
-    pub(super) fn forget(&mut self, notebook: &NotebookId) {
-        self.by_notebook.remove(notebook);
+    /// Forgets the evidence of a notebook that somebody has explained, and takes its hit back out of the pool.
+    pub(super) fn pardon(&mut self, notebook: &NotebookId, limit: f64) {
+        let Some(cohort) = self.forget(notebook) else { return };
+        for (at, tested) in cohort.tested.into_iter().enumerate() {
+            let pool = &mut self.pool[at];
+            let counts = if tested.rate.hits > 0 { &mut pool.rate } else { &mut pool.pairs };
+            if let Some(without) = counts.without_a_hit().filter(|_| tested.has_hit()) {
+                *counts = without;
+            }
+            self.pool_ln_e[at] = self.pool[at].ln_e_without_a_hit(limit);
+        }
+    }
+
+    fn forget(&mut self, notebook: &NotebookId) -> Option<Cohort> {
         self.hot.remove(notebook);
+        self.by_notebook.remove(notebook)
     }
 
     /// Works out what follows from the counts, after they were read.
@@ -260,6 +272,16 @@ mod tests {
         assert!(once > 0.0, "a notebook with a hit is not forgotten");
         add(&mut cohorts, 0, 1, 0);
         assert!(cohorts.ln_e_of(&struck, Metric::Mismatches) > 3000.0_f64.ln());
+    }
+
+    #[test]
+    fn a_notebook_that_is_explained_is_forgotten_by_the_pool_too() {
+        let mut cohorts = Cohorts::default();
+        (0..4).for_each(|notebook| add(&mut cohorts, notebook, 1, 0));
+        (0..3).for_each(|notebook| cohorts.pardon(&NotebookId::from(format!("n{notebook}")), LIMIT));
+        assert!(everywhere(&cohorts) < 1.0);
+        add(&mut cohorts, 9, 1, 0);
+        assert!(everywhere(&cohorts) < 3000.0_f64.ln());
     }
 
     #[test]
