@@ -103,6 +103,10 @@ fn test_33_noise_alone_rolls_back_no_more_often_than_alpha() {
 fn test_34_the_power_is_that_of_the_table() {
     let check = |what: &str, found: (f64, u32), share: f64, median: u32| {
         assert!((found.0 - share).abs() < 0.1, "{what}: {} of the runs, not {share}", found.0);
+        // Of hardly any runs there is no median.
+        if share == 0.0 {
+            return;
+        }
         let (least, most) = (f64::from(median) * 0.75 - 2.0, f64::from(median) * 1.25 + 2.0);
         assert!((least..=most).contains(&f64::from(found.1)), "{what}: at {}, not {median}", found.1);
     };
@@ -113,7 +117,7 @@ fn test_34_the_power_is_that_of_the_table() {
     check("pairs, 5 % noise + 10 %", pairs(0.05, 0.1), 1.0, 245);
     check("pairs, 30 % noise + 10 %", pairs(0.3, 0.1), 0.92, 1453);
     check("pairs, 50 %", pairs(0.0, 0.5), 1.0, 25);
-    check("rate, 1 %", rate(0.0, 0.01), 0.0, 0);
+    check("rate, 1 %", rate(0.0, 0.01), 0.0, COMPARISONS);
     check("rate, 5 %", rate(0.0, 0.05), 1.0, 209);
     check("rate, 50 %", rate(0.0, 0.5), 1.0, 6);
     check("rate, on 5 % noise, for which it is not meant", rate(0.05, 0.0), 1.0, 209);
