@@ -16,12 +16,25 @@ export type {
   BridgeEvents,
   BridgeOptions,
   BridgeStatus,
+  GuardOptions,
   NotebookStatus,
   RouteExplanation,
   RoutePlan,
 } from "./internal/bridge";
 export { BridgeError } from "./internal/errors";
-export type { Comparison, Decision, Diagnostic, Difference, Verdict } from "./internal/protocol";
+export type {
+  Comparison,
+  Decision,
+  Diagnostic,
+  Difference,
+  GuardStatus,
+  GuardTotals,
+  Latched,
+  Rollback,
+  RollbackScope,
+  RollbackTier,
+  Verdict,
+} from "./internal/protocol";
 export type { LiveStoreModule } from "./livestore";
 export { RuntimeConfig } from "./runtime-config";
 export type { RuntimeAgentOptions } from "./runtime-config";

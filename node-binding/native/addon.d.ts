@@ -31,6 +31,9 @@ export declare function checkHtmlConfiguration(hasStore: boolean, userId?: strin
 /** Closes a notebook. */
 export declare function closeNotebook(notebook: number): void
 
+/** Works by these settings, as JSON, from now on, with the latch in this file if one is given; gives diagnostics as JSON. */
+export declare function configureGuard(settings: string, file: string | undefined | null, wallMs: number, monoMs: number): string
+
 /** Names a manager, for the steps of its notebook. */
 export declare function createManager(): number
 
@@ -73,6 +76,9 @@ export declare function generateRuntimeId(runtimeType: string): string
 /** `generateSessionId(runtimeId)` of the old code. */
 export declare function generateSessionId(runtimeId: string, wallMs: number): string
 
+/** What an operator sees of the guard, as JSON. */
+export declare function guardStatus(): string
+
 /** `isActiveAndReady()`. */
 export declare function isActiveAndReady(runtime: number): boolean
 
@@ -112,6 +118,9 @@ export declare function plan(document: string, wallMs: number): string
 /** Why content is no PNG file, judged by its beginning, or nothing. */
 export declare function pngFailure(beginning: Uint8Array): string | null
 
+/** Ends the rollbacks of a notebook, or all of them; gives a diagnostic as JSON, or `null`. Every notebook is to be woken. */
+export declare function rearmGuard(notebook: string | undefined | null, by: string | undefined | null, reason: string, wallMs: number, monoMs: number): string
+
 /** The object registered under an id. */
 export declare function registeredObject(registry: number, id: string): number | null
 
@@ -135,6 +144,9 @@ export declare function route(notebook: string, attributes: string, wallMs: numb
 
 /** A runtime type as JSON, `null` where there is none of that name. */
 export declare function runtimeType(name: string): string
+
+/** Writes the guard's state, where it has a file; gives a diagnostic as JSON, or `null`. */
+export declare function saveGuard(wallMs: number, monoMs: number): string
 
 /** Spoils the candidates of comparisons by this fault, or by none. Gives false for a fault that does not exist. */
 export declare function seedCandidateFault(name?: string | undefined | null): boolean

@@ -163,5 +163,5 @@ test("a plan names the notebooks that a document would move, and puts nothing in
 });
 
 test("bridge.on refuses an event that does not exist", () => {
-  assert.throws(() => bridge.on("nothing", () => {}), { code: "UNKNOWN_EVENT", help: "the events are: diagnostic, comparison" });
+  assert.throws(() => bridge.on("nothing", () => {}), { code: "UNKNOWN_EVENT", help: "the events are: diagnostic, comparison, rollback" });
 });

@@ -4,6 +4,7 @@
 
 mod dependencies;
 mod flips;
+mod guard;
 mod manager;
 mod materialiser;
 mod normalise;

@@ -5,7 +5,7 @@ mod host_code;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bridge_core::{Ability, Comparison, Decision, Fault, Observation, judge};
+use bridge_core::{Ability, Comparison, Decision, Fault, Latch, Observation, judge};
 use bridge_host::step::{Effect, Input, LegacyKind, Method, Notebook, RuntimeKey, SessionIds};
 use flags::LiveFlags;
 use legacy_compat::{CallId, Hook, HtmlRuntimeState};
@@ -168,6 +168,13 @@ impl MemoryOwner {
         self.settle();
     }
 
+    /// Puts these rollbacks in force.
+    pub fn roll_back(&mut self, latch: Latch) {
+        self.notebook.heed(Arc::new(latch));
+        self.step(Input::Wake);
+        self.settle();
+    }
+
     /// Tells the notebook that its flags may have changed.
     pub fn flags_changed(&mut self) {
         self.step(Input::Wake);
@@ -280,7 +287,7 @@ impl MemoryOwner {
                 self.microtasks.push_back(Input::Compared(Ok(comparison)));
                 None
             }
-            Effect::Comparing | Effect::Compared { .. } | Effect::Diagnostic { .. } => None,
+            Effect::Comparing | Effect::Compared { .. } | Effect::RolledBack { .. } | Effect::Diagnostic { .. } => None,
             Effect::HostCommit { ticket, passed, .. } => Some((ticket, self.host_commit_judged(&passed))),
             Effect::Facade { facade, .. } => {
                 self.host_code.grant(facade);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bridge_core::{Ability, Known, ROUTE_FLAG, decide};
+use bridge_core::{Ability, Known, Latch, ROUTE_FLAG, decide};
 use clap::{Parser, Subcommand};
 use flags::{Context, LiveFlags};
 
@@ -80,7 +80,7 @@ fn check(file: &Path) -> Result<String, String> {
 
 fn plan(current: &Path, next: &Path, notebooks: &Path) -> Result<String, String> {
     let known = known(notebooks)?;
-    let plan = bridge_core::plan(&load(current)?.load(), true, &load(next)?.load(), &known);
+    let plan = bridge_core::plan(&load(current)?.load(), true, &load(next)?.load(), &Latch::default(), &known);
     serde_json::to_string_pretty(&plan).map_err(|error| error.to_string())
 }
 

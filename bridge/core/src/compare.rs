@@ -15,6 +15,12 @@ use crate::shadow::{Fault, Observation, ObservedExecution, Source, Trails, run_c
 /// Differences that a verdict lists: enough to see what is wrong, few enough to keep.
 const MAX_DIFFERENCES: usize = 32;
 
+/// The place of a difference that says that the candidate has no side at all.
+const CANDIDATE: &str = "candidate";
+
+/// Why a comparison has no candidate, where it panicked.
+pub(crate) const PANICKED: &str = "panicked";
+
 /// What a comparison says of one execution, or of their order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
@@ -100,13 +106,28 @@ pub struct Comparison {
 
 impl Comparison {
     /// The outcome where the candidate could not even be run: an error on one side is a mismatch, never a missing value.
-    pub fn without_candidate(observation: &Observation, why: &str) -> Self {
+    fn without_candidate(observation: &Observation, why: &str) -> Self {
         compare(observation, &[], true).failed(why)
+    }
+
+    /// The outcome where the candidate panicked.
+    pub fn panicked(observation: &Observation) -> Self {
+        Self::without_candidate(observation, PANICKED)
+    }
+
+    /// Why there is no candidate to compare with, where there is none.
+    pub fn candidate_failure(&self) -> Option<&str> {
+        self.executions.iter().find_map(|execution| match &execution.verdict {
+            Verdict::Mismatch { differences, .. } => {
+                differences.iter().find(|difference| difference.path == CANDIDATE)?.registry.as_ref()?.as_str()
+            }
+            _ => None,
+        })
     }
 
     fn failed(mut self, why: &str) -> Self {
         for execution in &mut self.executions {
-            execution.verdict = mismatch(vec![Difference::of("candidate", None, Some(why.into()))]);
+            execution.verdict = mismatch(vec![Difference::of(CANDIDATE, None, Some(why.into()))]);
         }
         self
     }

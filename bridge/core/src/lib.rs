@@ -1,10 +1,11 @@
 //! What decides between the old and the new path of a notebook: the router and its plan, the lease, the ledger of executions and
-//! the gate on every commit; and what compares the two: the shadow, normalisation and the ledger of known differences. This
-//! crate does no IO: time, flag sets and facts of the store come in as arguments.
+//! the gate on every commit; what compares the two: the shadow, normalisation and the ledger of known differences; and the guard
+//! that rolls back on what comparisons say. This crate does no IO: time, flag sets and facts of the store come in as arguments.
 
 mod compare;
 mod diagnostic;
 mod gate;
+mod guard;
 mod known;
 mod lease;
 mod ledger;
@@ -16,6 +17,12 @@ mod shadow;
 pub use compare::{Compared, Comparison, ComparisonTally, Difference, Verdict, Why, judge};
 pub use diagnostic::{Diagnostic, Level};
 pub use gate::{Gate, GateCounts, Mode, Pass, Refusal, Ruling};
+pub use guard::{
+    ALPHA, Advice, Class, Closed, Counts, Discordant, Evidence, Guard, GuardStatus, Incident, Latch, MAX_COHORTS,
+    MAX_DISCORDANT, MAX_LATCHED_NOTEBOOKS, MAX_POINTS, MIN_NOTEBOOKS, MIN_WATCHED_MS, Metric, Needed, Outcome, Point,
+    Progress, RATE_LIMIT, RearmError, Rearmed, Rollback, Scope, Settings as GuardSettings, StateError, Tier, Totals,
+    ln_e_pairs, ln_e_rate,
+};
 pub use known::{KNOWN_DIFFERENCES, KnownDifference, Pair, Seen};
 pub use lease::{Change, Lease, Token};
 pub use ledger::{Ledger, MAX_FINISHED_ROWS, Standing, Tally, Terminal};

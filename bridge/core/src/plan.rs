@@ -3,7 +3,7 @@
 use flags::{Context, Snapshot};
 use serde::Serialize;
 
-use crate::{Ability, Boundary, Decision, Path, Reason, Route, decide};
+use crate::{Ability, Boundary, Decision, Latch, Path, Reason, Route, decide};
 
 /// A notebook as a plan looks at it.
 #[derive(Clone, Debug)]
@@ -57,17 +57,18 @@ impl Move {
     }
 }
 
-/// Compares the decisions of the flags in force with those of a document, notebook by notebook.
+/// Compares the decisions of the flags in force with those of a document, notebook by notebook. What is latched stays.
 pub fn plan<'a>(
     current: &Snapshot,
     is_configured: bool,
     next: &Snapshot,
+    latch: &Latch,
     notebooks: impl IntoIterator<Item = &'a Known>,
 ) -> Plan {
     let mut plan = Plan { moves: Vec::new(), stays: 0, against_the_ramp: Vec::new(), without_way_back: Vec::new() };
     for known in notebooks {
-        let from = decide(current, is_configured, &known.context, known.ability);
-        let to = decide(next, true, &known.context, known.ability);
+        let from = decide(current, is_configured, &known.context, known.ability).under(latch);
+        let to = decide(next, true, &known.context, known.ability).under(latch);
         if from.route == to.route {
             plan.stays += 1;
             continue;
@@ -120,7 +121,7 @@ mod tests {
     fn raising_the_first_variant_moves_nobody_back() {
         let (low, high) =
             (flags(r#"[["registry", 10], ["legacy", 90]]"#), flags(r#"[["registry", 40], ["legacy", 60]]"#));
-        let plan = plan(&low, true, &high, &known(1000, true));
+        let plan = plan(&low, true, &high, &Latch::default(), &known(1000, true));
         assert!((200..400).contains(&plan.moves.len()), "{} moves", plan.moves.len());
         assert!(plan.moves.iter().all(Move::is_to_new));
         assert_eq!((plan.against_the_ramp.len(), plan.stays), (0, 1000 - plan.moves.len()));
@@ -130,7 +131,7 @@ mod tests {
     fn a_rise_that_moves_notebooks_back_names_them() {
         let (low, high) =
             (flags(r#"[["registry", 10], ["legacy", 90]]"#), flags(r#"[["legacy", 60], ["registry", 40]]"#));
-        let plan = plan(&low, true, &high, &known(1000, true));
+        let plan = plan(&low, true, &high, &Latch::default(), &known(1000, true));
         assert!(!plan.against_the_ramp.is_empty());
         let back = plan.moves.iter().filter(|moved| moved.is_back()).count();
         assert_eq!(plan.against_the_ramp.len(), back);
@@ -140,7 +141,7 @@ mod tests {
     fn a_document_that_lowers_a_share_is_no_ramp() {
         let (low, high) =
             (flags(r#"[["registry", 10], ["legacy", 90]]"#), flags(r#"[["registry", 40], ["legacy", 60]]"#));
-        let plan = plan(&high, true, &low, &known(1000, true));
+        let plan = plan(&high, true, &low, &Latch::default(), &known(1000, true));
         assert!(plan.moves.iter().all(Move::is_back));
         assert_eq!(plan.against_the_ramp, Vec::<String>::new());
         assert!(plan.moves.iter().all(|moved| moved.boundary == Boundary::Drain));
@@ -149,13 +150,14 @@ mod tests {
     #[test]
     fn who_cannot_come_back_is_named() {
         let (none, all) = (flags(r#"[["registry", 0], ["legacy", 1]]"#), flags(r#"[["registry", 1], ["legacy", 0]]"#));
-        let plan = plan(&none, true, &all, &known(3, false));
+        let plan = plan(&none, true, &all, &Latch::default(), &known(3, false));
         assert_eq!(plan.without_way_back, ["notebook-0", "notebook-1", "notebook-2"]);
     }
 
     #[test]
     fn without_flags_everyone_is_on_the_old_path() {
-        let plan = plan(&LiveFlags::new().load(), false, &flags(r#"[["registry", 1]]"#), &known(5, true));
+        let plan =
+            plan(&LiveFlags::new().load(), false, &flags(r#"[["registry", 1]]"#), &Latch::default(), &known(5, true));
         assert_eq!((plan.moves.len(), plan.stays), (5, 0));
     }
 }

@@ -3,6 +3,8 @@
 use flags::{Boundary as FlagBoundary, Context, Reason as FlagReason, Resolution, Snapshot};
 use serde::{Deserialize, Serialize};
 
+use crate::{Latch, Tier};
+
 /// The flag that decides.
 pub const ROUTE_FLAG: &str = "runtime-route";
 
@@ -90,6 +92,8 @@ pub enum Reason {
     Static,
     /// The flag is disabled: the kill switch.
     Killed,
+    /// The guard has rolled back on evidence of this kind, and nobody has re-armed it.
+    RolledBack(Tier),
     /// The runtime is a host's subclass with a `doStart` or `doStop` of its own: host code, on every route.
     HostSubclass,
     /// No flags are configured.
@@ -156,10 +160,11 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// The boundary in force: the flag's own, or `now` for a kill, `drain` on the way back, `next-session` on the way there.
+    /// The boundary in force: the flag's own, or `now` for a kill and an incident, `drain` for other rollbacks and on the way back, `next-session` on the way there.
     pub fn effective_boundary(&self) -> Boundary {
         match (self.reason, self.boundary, self.route.serving()) {
-            (Reason::Killed, ..) => Boundary::Now,
+            (Reason::Killed | Reason::RolledBack(Tier::ZeroTolerance), ..) => Boundary::Now,
+            (Reason::RolledBack(_), ..) => Boundary::Drain,
             (_, Some(boundary), _) => boundary,
             (_, None, Path::Legacy) => Boundary::Drain,
             (_, None, Path::Registry) => Boundary::NextSession,
@@ -177,6 +182,15 @@ impl Decision {
             generation,
             boundary: None,
             drain_ms: None,
+        }
+    }
+
+    /// The same question where rollbacks are in force: they win over the flags, whatever these say and however often.
+    #[must_use]
+    pub fn under(self, latch: &Latch) -> Self {
+        match latch.holds(&self.notebook) {
+            Some(closed) if self.route != Route::Legacy => self.to_legacy(Reason::RolledBack(closed.tier)),
+            _ => self,
         }
     }
 
@@ -243,6 +257,7 @@ mod tests {
     use flags::LiveFlags;
 
     use super::*;
+    use crate::{Closed, Scope};
 
     const ABLE: Ability = Ability { is_built_in: true, has_live_query: true };
 
@@ -283,5 +298,23 @@ mod tests {
         check(&registry, Ability { is_built_in: false, ..ABLE }, Route::Legacy, Reason::HostSubclass);
         let nothing = decide(&LiveFlags::new().load(), true, &Context::new("nb"), ABLE);
         assert_eq!(nothing.reason, Reason::Doubt(Doubt::NoDocument));
+    }
+
+    #[test]
+    fn a_rollback_wins_over_the_flags_and_over_their_boundary() {
+        let live = LiveFlags::new();
+        let registry = document(r#""registry""#)
+            .replace(r#""targeting""#, r#""metadata":{"boundary":"next-session"},"targeting""#);
+        live.apply(&registry, "test").unwrap();
+        let decision = decide(&live.load(), true, &Context::new("nb"), ABLE);
+        assert_eq!(decision.clone().under(&Latch::default()), decision);
+        for (tier, boundary) in [(Tier::ZeroTolerance, Boundary::Now), (Tier::Mismatches, Boundary::Drain)] {
+            let mut latch = Latch::default();
+            let (build, grounds) = (String::new(), String::new());
+            latch.close(Closed { scope: Scope::Everywhere, tier, grounds, since_wall_ms: 0, build, generation: 1 });
+            let latched = decision.clone().under(&latch);
+            assert_eq!((latched.route, latched.reason), (Route::Legacy, Reason::RolledBack(tier)));
+            assert_eq!((latched.effective_boundary(), latched.variant), (boundary, decision.variant.clone()));
+        }
     }
 }

@@ -1,14 +1,20 @@
 //! What one environment holds (a Node process's main thread, one of its workers, a test): flags, notebooks, runtime objects.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use bridge_core::{Ability, Decision, Fault, Known, Observation, Plan, ROUTE_FLAG, decide};
+use bridge_core::{
+    Ability, Decision, Diagnostic, Fault, GuardSettings, GuardStatus, Known, Observation, Plan, ROUTE_FLAG, RearmError,
+    Scope, decide,
+};
 use flags::{Context, DocumentError, Explanation, LiveFlags};
 use legacy_compat::{BaseRuntime, Limits, RuntimeRegistry};
 use registry::{DEFAULT_MAX_CONCURRENT_AGENTS, IdSource, NotebookId, Now, Registry, RuntimeConfig, SessionId};
 
+use crate::guarding::Guarding;
 use crate::lane::Lane;
+use crate::latch::Durability;
 use crate::step::{Effect, Input, Notebook, RuntimeKey, Shed, Status};
 
 /// Names an open notebook within its environment.
@@ -24,6 +30,7 @@ pub struct Environment {
     agents: Registry,
     lane: Option<Lane>,
     candidate_fault: Option<Fault>,
+    guarding: Guarding,
     last_key: u32,
     ids: IdSource,
 }
@@ -39,6 +46,7 @@ impl Environment {
             agents: Registry::new(DEFAULT_MAX_CONCURRENT_AGENTS),
             lane: None,
             candidate_fault: None,
+            guarding: Guarding::default(),
             last_key: 0,
             ids: IdSource::new(seed),
         }
@@ -102,7 +110,9 @@ impl Environment {
     pub fn open_notebook(&mut self, id: NotebookId) -> NotebookKey {
         let key = NotebookKey(self.next_key());
         let seed = self.ids.seed();
-        self.notebooks.insert(key, Notebook::new(id, Arc::clone(&self.flags), seed));
+        let mut notebook = Notebook::new(id, Arc::clone(&self.flags), seed);
+        notebook.heed(Arc::clone(self.guarding.latch()));
+        self.notebooks.insert(key, notebook);
         key
     }
 
@@ -119,11 +129,8 @@ impl Environment {
     /// Steps a notebook: first what the lane has done for it, then the input. Comparisons go to the lane; all other effects are
     /// the owner's to perform. Nothing where no notebook has this key.
     pub fn step_notebook(&mut self, key: NotebookKey, now: Now, input: Input) -> Option<Vec<Effect>> {
+        let mut asked = self.take_in_comparisons(key, now)?;
         let notebook = self.notebooks.get_mut(&key)?;
-        let mut asked = Vec::new();
-        for comparison in self.lane.iter().flat_map(|lane| lane.take_done(key)) {
-            asked.extend(notebook.step(now, Input::Compared(Ok(comparison))));
-        }
         asked.extend(notebook.step(now, input));
         let mut effects = Vec::with_capacity(asked.len());
         for effect in asked {
@@ -137,6 +144,62 @@ impl Environment {
             }
         }
         Some(effects)
+    }
+
+    /// Hands the notebook what the lane has done for it, and the guard what that says. A rollback is in force for the step that
+    /// follows, and for the next one of every other notebook.
+    fn take_in_comparisons(&mut self, key: NotebookKey, now: Now) -> Option<Vec<Effect>> {
+        let notebook = self.notebooks.get_mut(&key)?;
+        let mut effects = Vec::new();
+        let latch = Arc::clone(self.guarding.latch());
+        for comparison in self.lane.iter().flat_map(|lane| lane.take_done(key)) {
+            let verdict = self.guarding.weigh(now, notebook.id(), self.flags.generation(), &comparison);
+            effects.extend(notebook.step(now, Input::Compared(Ok(comparison))));
+            effects.extend(verdict);
+        }
+        if !Arc::ptr_eq(&latch, self.guarding.latch()) {
+            self.heed_latch();
+        }
+        Some(effects)
+    }
+
+    fn heed_latch(&mut self) {
+        for notebook in self.notebooks.values_mut() {
+            notebook.heed(Arc::clone(self.guarding.latch()));
+        }
+    }
+
+    /// Configures the guard; see [`Guarding::configure`].
+    pub fn configure_guard(&mut self, now: Now, settings: GuardSettings, file: Option<&Path>) -> Vec<Diagnostic> {
+        let news = self.guarding.configure(now, settings, file);
+        self.heed_latch();
+        news
+    }
+
+    /// Ends rollbacks: the flags decide again from the next step of each notebook on.
+    ///
+    /// # Errors
+    /// Without a reason, or where this scope is not rolled back.
+    pub fn rearm(
+        &mut self,
+        now: Now,
+        scope: &Scope,
+        by: Option<&str>,
+        reason: &str,
+    ) -> Result<Option<Diagnostic>, RearmError> {
+        let news = self.guarding.rearm(now, scope, by, reason)?;
+        self.heed_latch();
+        Ok(news)
+    }
+
+    /// Writes the guard's state, where it has a file.
+    pub fn save_guard(&mut self, now: Now) -> Option<Diagnostic> {
+        self.guarding.save(now, Durability::Machine)
+    }
+
+    /// What an operator sees of the guard.
+    pub fn guard_status(&self) -> GuardStatus {
+        self.guarding.status()
     }
 
     /// Closes a notebook.
@@ -157,7 +220,8 @@ impl Environment {
     /// The route that a notebook's next session would take, if its runtime is a built-in one on a store with a live query.
     pub fn route(&self, now: Now, context: Context) -> Decision {
         let ability = Ability { is_built_in: true, has_live_query: true };
-        decide(&self.flags.load(), self.flags.is_expected(), &context.at(now.wall_ms), ability)
+        let decision = decide(&self.flags.load(), self.flags.is_expected(), &context.at(now.wall_ms), ability);
+        decision.under(self.guarding.latch())
     }
 
     /// Which rule of the flag document decides for a notebook, and how; nothing where there is no document.
@@ -178,7 +242,8 @@ impl Environment {
             .flat_map(Notebook::known)
             .map(|known| Known { context: known.context.at(now.wall_ms), ..known })
             .collect();
-        Ok(bridge_core::plan(&self.flags.load(), self.flags.is_expected(), &next.load(), &known))
+        let latch = self.guarding.latch();
+        Ok(bridge_core::plan(&self.flags.load(), self.flags.is_expected(), &next.load(), latch, &known))
     }
 
     /// What an operator sees of every open notebook.

@@ -88,8 +88,7 @@ fn compare_all(queue: &Receiver<Job>, done: &Done, waiting_bytes: &AtomicUsize, 
 
 /// A panic of the candidate ends its comparison, not the lane.
 fn compare(observation: &Observation, fault: Option<Fault>) -> Comparison {
-    catch_unwind(AssertUnwindSafe(|| judge(observation, fault)))
-        .unwrap_or_else(|_| Comparison::without_candidate(observation, "panicked"))
+    catch_unwind(AssertUnwindSafe(|| judge(observation, fault))).unwrap_or_else(|_| Comparison::panicked(observation))
 }
 
 /// What an observation holds, roughly: each source stands in it twice, as a fact and in the output.

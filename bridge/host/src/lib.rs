@@ -2,7 +2,9 @@
 //! crates below; this one drives them.
 
 pub mod environment;
+pub mod guarding;
 pub mod lane;
+pub mod latch;
 pub mod source;
 pub mod sql;
 pub mod step;

@@ -20,8 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bridge_core::{
-    Ability, ComparisonTally, Decision, Diagnostic, Gate, GateCounts, Known, Ledger, Level, Mode, Pass, Path, Reason,
-    Ruling, Standing, Tally, Token, decide,
+    Ability, ComparisonTally, Decision, Diagnostic, Gate, GateCounts, Known, Latch, Ledger, Level, Mode, Pass, Path,
+    Reason, Ruling, Standing, Tally, Token, decide,
 };
 use flags::{Context, LiveFlags};
 use legacy_compat::{CallId, Hook};
@@ -42,6 +42,8 @@ pub struct Notebook {
     id: NotebookId,
     flags: Arc<LiveFlags>,
     generation_seen: u64,
+    latch: Arc<Latch>,
+    has_new_latch: bool,
     ledger: Ledger,
     gate: Gate,
     /// Claims that a session lost in a flip before it started them.
@@ -133,6 +135,8 @@ impl Notebook {
             id,
             generation_seen: flags.generation(),
             flags,
+            latch: Arc::default(),
+            has_new_latch: false,
             ledger: Ledger::default(),
             gate: Gate::default(),
             handed_on: BTreeSet::new(),
@@ -153,6 +157,12 @@ impl Notebook {
     /// The notebook's id, which is the key of its flags.
     pub fn id(&self) -> &NotebookId {
         &self.id
+    }
+
+    /// Heeds these rollbacks from the next step on, whatever the flags say.
+    pub fn heed(&mut self, latch: Arc<Latch>) {
+        self.latch = latch;
+        self.has_new_latch = true;
     }
 
     /// What an operator sees.
@@ -224,7 +234,7 @@ impl Notebook {
 
     fn decide(&self, now: Now, context: &Context, ability: Ability) -> Decision {
         let is_configured = self.flags.is_expected();
-        decide(&self.flags.load(), is_configured, &context.clone().at(now.wall_ms), ability)
+        decide(&self.flags.load(), is_configured, &context.clone().at(now.wall_ms), ability).under(&self.latch)
     }
 
     fn registry_ids(&mut self, now: Now) -> SessionIds {
@@ -401,6 +411,12 @@ impl Notebook {
                 "FLAGS_NOT_CONFIGURED",
                 "no flags are configured: every notebook is served by the old path".to_owned(),
                 "call configure({ flags: FILE }) or set RUNTIME_BRIDGE_FLAGS".to_owned(),
+            ),
+            Reason::RolledBack(_) => (
+                Level::Info,
+                "ROUTE_ROLLED_BACK",
+                format!("notebook `{}` is served by the old path: the guard has rolled it back", self.id),
+                "bridge.status().guard says why; bridge.rearm(reason) ends it".to_owned(),
             ),
             _ => return,
         };

@@ -1,9 +1,9 @@
 import { addon, addonError, addonOrNull } from "./addon";
-import { wallMs } from "./clock";
+import { monoMs, wallMs } from "./clock";
 import { comparisonsSettled } from "./comparisons";
 import { BridgeError, messageOf } from "./errors";
 import { environmentVariable } from "./platform";
-import type { Comparison, Decision, Diagnostic } from "./protocol";
+import type { Comparison, Decision, Diagnostic, GuardStatus, Rollback } from "./protocol";
 
 /** What flags can target besides the notebook's id. */
 export type Attributes = Record<string, string | number | boolean | null | readonly (string | number | boolean | null)[]>;
@@ -14,6 +14,22 @@ export interface BridgeOptions {
   flags?: string | { readonly flags: object };
   /** What flags can target besides the notebook, `runtimeType` and `userId`. */
   attributes?: Attributes | ((notebookId: string) => Attributes);
+  /** Lets the guard roll back by itself. Without it, the guard only says what it would do. */
+  guard?: GuardOptions;
+}
+
+/** How the guard works. */
+export interface GuardOptions {
+  /** The file in which rollbacks and evidence outlive the process. One environment, one file. */
+  latch?: string;
+  /** Says what it would do, and does not do it. */
+  dryRun?: boolean;
+  /** The rate of differences that rollback tolerates and promotion has to exclude; 0.005 unless given. */
+  rateLimit?: number;
+  /** Notebooks that a promotion needs; 10 unless given. */
+  minNotebooks?: number;
+  /** Time under watch that a promotion needs, in milliseconds; an hour unless given. */
+  minWatchedMs?: number;
 }
 
 /** What can be listened to with `bridge.on`. */
@@ -22,11 +38,13 @@ export interface BridgeEvents {
   diagnostic: Diagnostic;
   /** What the two paths made of the same executions, on the routes `shadow` and `live`. */
   comparison: Comparison;
+  /** The guard has rolled back, or in a dry run would have. */
+  rollback: Rollback;
 }
 
 type Listeners = { [E in keyof BridgeEvents]: Set<(news: BridgeEvents[E]) => void> };
 
-const listeners: Listeners = { diagnostic: new Set(), comparison: new Set() };
+const listeners: Listeners = { diagnostic: new Set(), comparison: new Set(), rollback: new Set() };
 const flagListeners = new Set<() => void>();
 const told = new Set<string>();
 
@@ -39,7 +57,17 @@ const ADDON_UNAVAILABLE = "ADDON_UNAVAILABLE";
 /** Configures the bridge in this environment. Later calls replace what they name. */
 export function configure(options: BridgeOptions): void {
   if (options.attributes !== undefined) attributes = options.attributes;
+  if (options.guard !== undefined) useGuard(options.guard);
   if (options.flags !== undefined) useFlags(options.flags);
+}
+
+/** Before the flags: what is latched is in force when they are first asked. */
+function useGuard({ latch, dryRun = false, ...settings }: GuardOptions): void {
+  const missing = addonError();
+  if (missing) return report({ level: "error", code: missing.code, message: missing.message, help: missing.help });
+  const news = addon().configureGuard(JSON.stringify({ ...settings, isDryRun: dryRun }), latch, wallMs(), monoMs());
+  for (const diagnostic of JSON.parse(news) as Diagnostic[]) report(diagnostic);
+  notifyFlags();
 }
 
 /** Without the addon there is nothing to route: the host goes on and the operator is told. */
@@ -148,6 +176,12 @@ export function tellComparison(comparison: Comparison): void {
   tell("comparison", comparison);
 }
 
+/** Tells of a rollback, once every notebook follows it. */
+export function tellRollback(rollback: Rollback): void {
+  notifyFlags();
+  tell("rollback", rollback);
+}
+
 function tell<E extends keyof BridgeEvents>(event: E, news: BridgeEvents[E]): void {
   for (const listener of listeners[event]) {
     try {
@@ -171,6 +205,8 @@ export interface BridgeStatus {
   /** What serves the legacy path: the host's own code, or the addon's reproduction of the old classes. */
   legacy: "host" | "compat" | "unavailable";
   flags: { configured: boolean; generation: number; error: Omit<Diagnostic, "level"> | null };
+  /** The guard; `null` without the addon. */
+  guard: GuardStatus | null;
   notebooks: NotebookStatus[];
 }
 
@@ -231,12 +267,14 @@ export const bridge = {
     const native = addonOrNull();
     if (!native) {
       const legacy = isHostLegacy ? "host" : "unavailable";
-      return { addon: false, legacy, flags: { configured: isConfigured, generation: 0, error: null }, notebooks: [] };
+      const flags = { configured: isConfigured, generation: 0, error: null };
+      return { addon: false, legacy, flags, guard: null, notebooks: [] };
     }
     return {
       addon: true,
       legacy: isHostLegacy ? "host" : "compat",
       flags: JSON.parse(native.flagsStatus()) as BridgeStatus["flags"],
+      guard: JSON.parse(native.guardStatus()) as GuardStatus,
       notebooks: JSON.parse(native.notebooksStatus()) as NotebookStatus[],
     };
   },
@@ -266,6 +304,20 @@ export const bridge = {
     }
   },
 
+  /**
+   * Ends the guard's rollbacks, of one notebook or of all: the flags decide again. The reason is kept, and what had led to the
+   * rollback is forgotten. Throws without a reason, and where nothing is rolled back.
+   */
+  rearm(reason: string, { notebook, by }: { notebook?: string; by?: string } = {}): void {
+    try {
+      const news = JSON.parse(addon().rearmGuard(notebook, by, reason, wallMs(), monoMs())) as Diagnostic | null;
+      if (news) report(news);
+    } catch (error) {
+      throw refusal(error);
+    }
+    notifyFlags();
+  },
+
   /** Listens; gives the function that ends it. */
   on<E extends keyof BridgeEvents>(event: E, listener: (news: BridgeEvents[E]) => void): () => void {
     if (!Object.hasOwn(listeners, event)) {
@@ -283,8 +335,11 @@ export async function ready(): Promise<void> {
   configureFromEnvironment();
 }
 
-/** Waits for the comparisons that are under way, then lets go of files and threads. Runtimes are the host's to stop. */
+/** Waits for the comparisons under way, saves the guard's state, then lets go of files and threads. Runtimes are the host's to stop. */
 export async function shutdown(): Promise<void> {
   await comparisonsSettled();
-  addonOrNull()?.unwatchFlags();
+  const native = addonOrNull();
+  const news = native && (JSON.parse(native.saveGuard(wallMs(), monoMs())) as Diagnostic | null);
+  if (news) report(news);
+  native?.unwatchFlags();
 }

@@ -1,7 +1,7 @@
 import { commit, hasLiveQuery, notebookIdOf, read, type RawReply, watch } from "../livestore";
 import type { HtmlRuntimeState, LiveStore } from "../types";
 import { addon } from "./addon";
-import { attributesOf, noticeFlags, report, tellComparison } from "./bridge";
+import { attributesOf, noticeFlags, report, tellComparison, tellRollback } from "./bridge";
 import { Intervals, monoMs, sleep, wallMs } from "./clock";
 import { comparisonBegan, comparisonEnded } from "./comparisons";
 import { BridgeError } from "./errors";
@@ -258,6 +258,9 @@ export class Notebook {
       case "compared":
         comparisonEnded(this);
         tellComparison({ notebook: this.#id, ...effect.comparison });
+        return null;
+      case "rolledBack":
+        tellRollback(effect.rollback);
         return null;
       case "diagnostic":
         report(effect.diagnostic);

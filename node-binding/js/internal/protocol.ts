@@ -100,6 +100,7 @@ export type NotebookEffect =
   | { type: "adopt"; runtime: number; ids: SessionIds }
   | { type: "comparing" }
   | { type: "compared"; comparison: Omit<Comparison, "notebook"> }
+  | { type: "rolledBack"; rollback: Rollback }
   | { type: "diagnostic"; diagnostic: Diagnostic };
 
 /** Who serves a runtime's old path: the addon's reproduction of the old classes, or the host's own code. */
@@ -142,13 +143,98 @@ export interface Comparison {
   rules: Record<string, number>;
 }
 
+/** What a rollback's evidence is of; `unreadable` where the guard's own state cannot be read. */
+export type RollbackTier = "zero-tolerance" | "errors" | "mismatches" | "latency" | "unreadable";
+
+/** How far a rollback reaches. */
+export type RollbackScope = "everywhere" | { notebook: string };
+
+/** A rollback in force: it wins over the flags until `bridge.rearm`. */
+export interface Latched {
+  scope: RollbackScope;
+  tier: RollbackTier;
+  /** Why, for people. */
+  grounds: string;
+  /** When, in milliseconds since 1970. */
+  sinceWallMs: number;
+  /** The build of the new path that the evidence is of. */
+  build: string;
+  /** The generation of the flags then. */
+  generation: number;
+}
+
+/** What the guard has counted. */
+export interface GuardTotals {
+  compared: number;
+  clean: number;
+  mismatched: number;
+  /** Failed in the candidate only. */
+  failed: number;
+  inconclusive: number;
+  timed: number;
+  /** Events that must never happen. */
+  incidents: number;
+  /** Evidence that came after the rollback of its notebook. */
+  late: number;
+}
+
+/** A rollback of the guard, with the evidence for it. */
+export interface Rollback extends Latched {
+  /** Nothing was rolled back: this is what would have been. */
+  isDryRun: boolean;
+  /** The version of the rules by which the paths were compared. */
+  rulesVersion: number;
+  totals: GuardTotals;
+  /** The e-values of all notebooks together on the way there, as powers of ten: errors, mismatches, latency. */
+  path: { wallMs: number; compared: number; log10E: [number, number, number] }[];
+  /** The last executions that spoke against the new path, with the e-values that they brought about. */
+  discordant: {
+    wallMs: number;
+    notebook: string;
+    queueId: string;
+    metric: "errors" | "mismatches" | "latency";
+    log10E: number;
+    log10EEverywhere: number;
+  }[];
+}
+
+/** What an operator sees of the guard. */
+export interface GuardStatus {
+  /** It only says what it would do: until `configure({ guard })`, and with `dryRun`. */
+  isDryRun: boolean;
+  build: string;
+  latched: Latched[];
+  /** What would be latched, had this been no dry run. */
+  wouldBeLatched: Latched[];
+  /** Who re-armed what, and why; oldest first. */
+  rearmed: { scope: RollbackScope; reason: string; by?: string; atWallMs: number }[];
+  totals: GuardTotals;
+  /** Notebooks that there is evidence of. */
+  notebooks: number;
+  /** How far the flags in force are on the way to a promotion. */
+  promotion: {
+    clean: number;
+    /** Differences and failures: one is enough to hold. */
+    hits: number;
+    notebooks: number;
+    watchedMs: number;
+    needed: { clean: number; notebooks: number; watchedMs: number };
+  };
+  /** Whether that is enough. People take the step. */
+  isPromotable: boolean;
+  /** The e-values of all notebooks together, as powers of ten: errors, mismatches, latency. */
+  log10E: [number, number, number];
+  /** The power of ten at which there is a rollback. */
+  log10Threshold: number;
+}
+
 /** Which path serves a notebook's session, and why. */
 export interface Decision {
   /** The notebook's id, which is the flags' targeting key. */
   notebook: string;
   route: "legacy" | "shadow" | "live" | "registry";
-  /** Why: `targeting`, `default`, `static`, `killed`, `not-configured`, `host-subclass`, or a doubt. */
-  reason: string | { doubt: string };
+  /** Why: `targeting`, `default`, `static`, `killed`, `not-configured`, `host-subclass`, a doubt, or a rollback of the guard. */
+  reason: string | { doubt: string } | { "rolled-back": RollbackTier };
   /** The flag's variant, where it named one. */
   variant: string | null;
   /** The notebook's position in the flag's 32-bit hash space, where a percentage may have used it. */

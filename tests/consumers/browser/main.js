@@ -25,7 +25,7 @@ bridge.on("diagnostic", ({ level, code }) => diagnostics.push(`${level} ${code}`
 const metadata = { id: "mine", name: "Mine", type: "external", isLocal: true, isAvailable: true, priority: 1 };
 const mine = new Mine(metadata, { canExecuteCode: true });
 const html = new HtmlRuntime({ store, userId: "u1" });
-const manager = new HtmlRuntimeManagerSession({ store, notebookId: "nb", isAuthenticated: true });
+new HtmlRuntimeManagerSession({ store, notebookId: "nb", isAuthenticated: true }).getState();
 attach(store, { queryDb: () => ({}), Schema: { Array: () => ({}) } }).detach();
 useClock({ now: () => 0 })();
 configure({ flags: "/flags.json" });
@@ -35,7 +35,6 @@ const report = {
   states: [mine.getState().status, html.getState().status],
   refusals: {
     html: await refusalOf(() => html.start("nb")),
-    manager: await refusalOf(() => manager.startRuntime()),
     mine: await refusalOf(() => mine.start("nb")),
     ready: await refusalOf(ready),
     agents: await refusalOf(() => createRuntimeAgentRegistry(store, { userId: "u1" }).getOrCreateAgent("nb", "html")),

@@ -303,6 +303,7 @@ impl Player {
             // Recordings know neither decisions nor diagnostics, and the reproduction of the old code has no facade.
             Effect::Comparing
             | Effect::Compared { .. }
+            | Effect::RolledBack { .. }
             | Effect::Admitted { .. }
             | Effect::Facade { .. }
             | Effect::HostCommit { .. }

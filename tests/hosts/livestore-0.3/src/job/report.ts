@@ -157,7 +157,10 @@ const notebookReportOf = (host: NotebookHost): NotebookReport => {
   };
 };
 
-const reasonOf = ({ reason }: Decision): string => (typeof reason === "string" ? reason : reason.doubt);
+const reasonOf = ({ reason }: Decision): string => {
+  if (typeof reason === "string") return reason;
+  return "doubt" in reason ? reason.doubt : `rolled-back: ${reason["rolled-back"]}`;
+};
 
 /** Adds up by name, names in alphabetical order. */
 const counted = (counts: readonly (readonly [string, number])[]): Record<string, number> => {

@@ -1,0 +1,136 @@
+//! The state that a guard leaves behind and takes up again: a line with a checksum, and JSON. A latch that opens because a byte
+//! of its state has changed would be worse than one that cannot be read.
+
+use registry::Now;
+use serde::{Deserialize, Serialize};
+
+use super::latch::{Closed, Latch, Scope, Tier};
+use super::{Collected, Guard, Settings};
+
+/// The version of the text. Another one is not understood, and so the latch stays closed.
+const VERSION: u32 = 1;
+
+/// Why a state cannot be taken up.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// It is not what a guard writes.
+    #[error("the guard's state cannot be read: {0}")]
+    Malformed(serde_json::Error),
+    /// It is not what was written, byte for byte.
+    #[error("the guard's state is damaged: its checksum does not match")]
+    Damaged,
+    /// It is of another version.
+    #[error("the guard's state has version `{0}`, and this build reads version {VERSION}")]
+    Version(u32),
+}
+
+impl StateError {
+    /// The cause as a stable name in capitals.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) | Self::Damaged => "GUARD_STATE_UNREADABLE",
+            Self::Version(_) => "GUARD_STATE_VERSION",
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        "every notebook stays on the old path until somebody re-arms the guard with a reason"
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'a> {
+    version: u32,
+    build: &'a str,
+    generation: u64,
+    latch: &'a Latch,
+    collected: &'a Collected,
+}
+
+#[derive(Deserialize)]
+struct Read {
+    build: String,
+    generation: u64,
+    latch: Latch,
+    collected: Collected,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+impl Guard {
+    /// The state as a text for [`Guard::restore`].
+    pub fn state(&self) -> String {
+        let Self { build, generation, latch, collected, .. } = self;
+        let written = Written { version: VERSION, build, generation: *generation, latch, collected };
+        // Strings, finite numbers and maps with strings for keys: all of it is JSON.
+        let json = serde_json::to_string(&written).unwrap_or_default();
+        format!("{:016x}\n{json}\n", checksum(&json))
+    }
+
+    /// The guard that left this state. Another build begins with new evidence behind the same latch. A state that cannot be
+    /// read gives a guard whose latch is closed everywhere, and says why.
+    pub fn restore(settings: Settings, build: &str, state: &str, now: Now) -> (Self, Option<StateError>) {
+        let mut guard = Self::new(settings, build);
+        let error = match read(state) {
+            Ok(read) => {
+                guard.take_up(read);
+                None
+            }
+            Err(error) => {
+                guard.close_for_doubt(now, &error.to_string());
+                Some(error)
+            }
+        };
+        (guard, error)
+    }
+
+    /// Closes the latch everywhere because nothing is known of it: its store cannot be read.
+    pub fn close_for_doubt(&mut self, now: Now, grounds: &str) {
+        self.latch.close(Closed {
+            scope: Scope::Everywhere,
+            tier: Tier::Unreadable,
+            grounds: grounds.to_owned(),
+            since_wall_ms: now.wall_ms,
+            build: self.build.clone(),
+            generation: self.generation,
+        });
+    }
+
+    fn take_up(&mut self, read: Read) {
+        self.latch = read.latch;
+        if read.build == self.build {
+            self.generation = read.generation;
+            self.collected = read.collected;
+            self.collected.cohorts.refresh(self.settings.rate_limit());
+        }
+    }
+}
+
+fn read(state: &str) -> Result<Read, StateError> {
+    let (sum, json) = state.split_once('\n').ok_or(StateError::Damaged)?;
+    let json = json.strip_suffix('\n').ok_or(StateError::Damaged)?;
+    if sum != format!("{:016x}", checksum(json)) {
+        return Err(StateError::Damaged);
+    }
+    let Version { version } = serde_json::from_str(json).map_err(StateError::Malformed)?;
+    if version != VERSION {
+        return Err(StateError::Version(version));
+    }
+    serde_json::from_str(json).map_err(StateError::Malformed)
+}
+
+/// FNV-1a with 64 bits: it finds accidents, and no more is asked of it.
+fn checksum(text: &str) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+#[cfg(test)]
+pub(super) fn sealed(json: &str) -> String {
+    format!("{:016x}\n{json}\n", checksum(json))
+}

@@ -1,0 +1,47 @@
+//! The guard of an environment: configured, shown, re-armed.
+
+use std::path::PathBuf;
+
+use bridge_core::{GuardSettings, Scope};
+use napi::Result;
+use napi_derive::napi;
+use registry::NotebookId;
+
+use crate::convert::{read, refusal, write};
+use crate::environment::{now, with};
+
+/// Works by these settings, as JSON, from now on, with the latch in this file if one is given; gives diagnostics as JSON.
+#[napi(catch_unwind)]
+pub fn configure_guard(settings: String, file: Option<String>, wall_ms: f64, mono_ms: f64) -> Result<String> {
+    let settings: GuardSettings = read("guard settings", &settings)?;
+    let file = file.map(PathBuf::from);
+    with(|environment| write(&environment.configure_guard(now(wall_ms, mono_ms), settings, file.as_deref())))
+}
+
+/// Ends the rollbacks of a notebook, or all of them; gives a diagnostic as JSON, or `null`. Every notebook is to be woken.
+#[napi(catch_unwind)]
+pub fn rearm_guard(
+    notebook: Option<String>,
+    by: Option<String>,
+    reason: String,
+    wall_ms: f64,
+    mono_ms: f64,
+) -> Result<String> {
+    let scope = notebook.map_or(Scope::Everywhere, |id| Scope::Notebook(NotebookId::from(id)));
+    with(|environment| {
+        let news = environment.rearm(now(wall_ms, mono_ms), &scope, by.as_deref(), &reason);
+        write(&news.map_err(|error| refusal(error.code(), &format!("rearm: {error}"), error.hint()))?)
+    })
+}
+
+/// Writes the guard's state, where it has a file; gives a diagnostic as JSON, or `null`.
+#[napi(catch_unwind)]
+pub fn save_guard(wall_ms: f64, mono_ms: f64) -> Result<String> {
+    with(|environment| write(&environment.save_guard(now(wall_ms, mono_ms))))
+}
+
+/// What an operator sees of the guard, as JSON.
+#[napi(catch_unwind)]
+pub fn guard_status() -> Result<String> {
+    with(|environment| write(&environment.guard_status()))
+}
