@@ -1,6 +1,7 @@
 /** The command line around the job: arguments in, exit status out. */
 import { BridgeError } from "runtime-bridge";
 import { seedCandidateFault } from "runtime-bridge/testing";
+import { Demo } from "./demo.js";
 import { InputError, newsText } from "./failure.js";
 import { flagFile } from "./flagDocument.js";
 import { Job } from "./job.js";
@@ -11,6 +12,9 @@ import { Terminal, type Output } from "./terminal.js";
 /** Exit status of a process that ends at the second Ctrl-C: 128 and the number of SIGINT. */
 const INTERRUPTED_STATUS = 130;
 const BAD_INPUT_STATUS = 2;
+
+/** Long enough to read along, and for a few hundred executions. */
+const DEMO_STAGE_MS = 5000;
 
 export interface Surroundings {
   readonly args: readonly string[];
@@ -35,6 +39,9 @@ const run = async ({ args, env, out, err }: Surroundings): Promise<number> => {
   if (options.help) {
     out.write(`${usage()}\n`);
     return 0;
+  }
+  if (options.demo) {
+    return new Demo({ terminal: new Terminal(out, err, false), stage_ms: DEMO_STAGE_MS }).run();
   }
   const isTerminal = out.isTTY === true;
   const once = options.once || !isTerminal || Boolean(env["CI"]);

@@ -12,6 +12,8 @@ export interface Options {
   readonly json: boolean;
   readonly verbose: boolean;
   readonly help: boolean;
+  /** Show a rollout instead of running notebooks. */
+  readonly demo: boolean;
   /** Spoils the candidate of every comparison, to see that it is noticed; null to leave it alone. */
   readonly candidateFault: string | null;
   readonly notebooks: readonly string[];
@@ -19,6 +21,7 @@ export interface Options {
 
 /** The text behind `--help`. */
 export const usage = (): string => `usage: npm start -- [--flags FILE] [--once] [--json] [--candidate-fault NAME] [NOTEBOOK.ipynb ...]
+       npm start -- --demo
 
 Runs the html cells of notebooks behind the old API, each notebook on the route that its flag gives.
 
@@ -31,6 +34,7 @@ Runs the html cells of notebooks behind the old API, each notebook on the route 
   --candidate-fault NAME
                   spoil what the path that does not serve does on the routes shadow and live, to see it noticed:
                   ${candidateFaults().join(", ")}
+  --demo          show a rollout in half a minute: a ramp under load, a fault, the guard's rollback, the account
   --help          print this
 
 exit status: 0 when every requested cell ran exactly once and the paths agree, 1 when not, 2 for bad input`;
@@ -48,10 +52,11 @@ export const parseOptions = (args: readonly string[]): Options => {
         verbose: { type: "boolean", default: false },
         "candidate-fault": { type: "string" },
         help: { type: "boolean", default: false },
+        demo: { type: "boolean", default: false },
       },
     });
-    const { flags = null, once, json, verbose, help, "candidate-fault": candidateFault = null } = values;
-    return { flags, once: once || json, json, verbose, help, candidateFault, notebooks: positionals };
+    const { flags = null, once, json, verbose, help, demo, "candidate-fault": candidateFault = null } = values;
+    return { flags, once: once || json, json, verbose, help, demo, candidateFault, notebooks: positionals };
   } catch (error) {
     // Node adds how to pass such a word as a positional argument, which no notebook needs.
     const [sentence = ""] = messageOf(error).split(/\. |\n/);

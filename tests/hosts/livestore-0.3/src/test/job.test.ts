@@ -101,6 +101,7 @@ test("options are read, and what is no option is refused with the usage", () => 
     json: true,
     verbose: false,
     help: false,
+    demo: false,
     candidateFault: null,
     notebooks: ["a.ipynb", "b.ipynb"],
   });
