@@ -202,9 +202,12 @@ impl Environment {
         self.guarding.status()
     }
 
-    /// Closes a notebook.
+    /// Closes a notebook. What the lane has done for it by now nobody will fetch.
     pub fn close_notebook(&mut self, key: NotebookKey) {
         self.notebooks.remove(&key);
+        if let Some(lane) = &self.lane {
+            lane.take_done(key);
+        }
     }
 
     /// A new nanoid.
