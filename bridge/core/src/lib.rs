@@ -2,6 +2,7 @@
 //! the gate on every commit; and what compares the two: the shadow, normalisation and the ledger of known differences. This
 //! crate does no IO: time, flag sets and facts of the store come in as arguments.
 
+mod audit;
 mod compare;
 mod diagnostic;
 mod gate;
@@ -13,6 +14,7 @@ mod plan;
 mod router;
 mod shadow;
 
+pub use audit::{Audit, Auditor, Finding, FindingKind, Group, MAX_LISTED, Place, Served, ServedTally};
 pub use compare::{Compared, Comparison, ComparisonTally, Difference, Verdict, Why, judge};
 pub use diagnostic::{Diagnostic, Level};
 pub use gate::{Gate, GateCounts, Mode, Pass, Refusal, Ruling};

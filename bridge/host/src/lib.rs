@@ -3,6 +3,7 @@
 
 pub mod environment;
 pub mod lane;
+pub mod log;
 pub mod source;
 pub mod sql;
 pub mod step;
