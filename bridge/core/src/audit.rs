@@ -38,6 +38,8 @@ pub struct Audit {
     pub served: BTreeMap<Served, ServedTally>,
     /// How often each group of faults was found.
     pub faults: BTreeMap<Group, u64>,
+    /// How often each kind of finding was found.
+    pub found: BTreeMap<FindingKind, u64>,
     /// The faults, in the order of their places.
     pub findings: Vec<Finding>,
     /// What hosts and other clients did, which is nobody's fault.
@@ -65,7 +67,6 @@ pub struct Auditor {
     /// The execution that was started last of each cell: outputs name their cell only.
     runs: BTreeMap<CellId, QueueId>,
     sessions: BTreeMap<SessionId, Session>,
-    listed: BTreeMap<FindingKind, u64>,
     next_rank: u64,
 }
 
@@ -298,10 +299,10 @@ impl Auditor {
         if group != Group::Theirs {
             *self.audit.faults.entry(group).or_default() += 1;
         }
-        let listed = self.listed.entry(finding.kind).or_default();
-        *listed += 1;
+        let found = self.audit.found.entry(finding.kind).or_default();
+        *found += 1;
         match group {
-            _ if *listed > MAX_LISTED => self.audit.unlisted += 1,
+            _ if *found > MAX_LISTED => self.audit.unlisted += 1,
             Group::Theirs => self.audit.theirs.push(finding),
             _ => self.audit.findings.push(finding),
         }
