@@ -103,7 +103,7 @@ fn appended_to(event: &Event) -> Option<&OutputId> {
 }
 
 /// True for what a cell shows, and for what takes it away.
-pub(super) fn is_output(event: &Event) -> bool {
+pub(crate) fn is_output(event: &Event) -> bool {
     matches!(
         event,
         Event::MultimediaDisplayOutputAdded(_)
