@@ -1,5 +1,6 @@
 use std::fs;
 
+#[cfg(feature = "sqlite")]
 use registry::{CellSourceChanged, Timestamp};
 
 use super::*;
