@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must panic")]
 
+mod audit;
+mod backtest;
 mod dependencies;
 mod flips;
 mod guard;

@@ -1,19 +1,27 @@
-//! The operator's command line: what a flag document would do, before it does it.
+//! The operator's command line: what a flag document would do, before it does it; and what a notebook's log shows, before
+//! anything is installed.
+
+mod audit;
+mod parity;
+mod table;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bridge_core::{Ability, Known, Latch, ROUTE_FLAG, decide};
+use bridge_core::{Ability, Content, Known, Latch, ROUTE_FLAG, decide};
 use clap::{Parser, Subcommand};
 use flags::{Context, LiveFlags};
+
+/// Status of a log in which something is wrong.
+const FOUND: u8 = 1;
 
 /// Status of an input that cannot be used.
 const BAD_INPUT: u8 = 2;
 
 #[derive(Parser)]
-#[command(name = "runtime-bridge", version, about = "Looks at flag documents the way the bridge does")]
+#[command(name = "runtime-bridge", version, about = "Looks at flag documents and at logs the way the bridge does")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -46,23 +54,67 @@ enum Command {
         #[arg(long = "attribute", value_name = "NAME=VALUE", value_parser = attribute)]
         attributes: Vec<(String, serde_json::Value)>,
     },
+    /// Say of a notebook's log whether each execution ended once and in its turn; exit status 1 where one did not
+    Audit {
+        /// JSON Lines of events, a store of ours, or the `eventlog@….db` of LiveStore 0.3 or 0.4; it is only read
+        log: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run both paths on what logs record, say which notebooks would differ, and in which order they may move; exit status 1
+    /// where one would differ otherwise than the known differences say
+    Parity {
+        /// As for `audit`
+        #[arg(required = true)]
+        logs: Vec<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// List every execution
+        #[arg(long)]
+        cells: bool,
+        /// Print what differs too, which is what users have written
+        #[arg(long)]
+        show_content: bool,
+    },
+}
+
+/// What a command prints, and its exit status.
+struct Answer {
+    text: String,
+    status: u8,
+}
+
+impl From<String> for Answer {
+    fn from(text: String) -> Self {
+        Self { text, status: 0 }
+    }
 }
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks on its streams")]
 fn main() -> ExitCode {
-    let answer = match Arguments::parse().command {
-        Command::Check { file } => check(&file),
-        Command::Plan { current, next, notebooks } => plan(&current, &next, &notebooks),
-        Command::Explain { file, notebook, attributes } => explain(&file, &notebook, attributes),
-    };
-    match answer {
-        Ok(text) => {
+    match run(Arguments::parse().command) {
+        Ok(Answer { text, status }) => {
             println!("{text}");
-            ExitCode::SUCCESS
+            ExitCode::from(status)
         }
         Err(text) => {
             eprintln!("{text}");
             ExitCode::from(BAD_INPUT)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<Answer, String> {
+    match command {
+        Command::Check { file } => check(&file).map(Answer::from),
+        Command::Plan { current, next, notebooks } => plan(&current, &next, &notebooks).map(Answer::from),
+        Command::Explain { file, notebook, attributes } => explain(&file, &notebook, attributes).map(Answer::from),
+        Command::Audit { log, json } => audit::run(&log, json),
+        Command::Parity { logs, json, cells, show_content } => {
+            let content = if show_content { Content::Shown } else { Content::Hidden };
+            parity::run(&logs, &parity::Options { json, cells, content })
         }
     }
 }
@@ -140,6 +192,80 @@ fn wall_ms() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+    /// Runs a command line whose logs lie in the repository.
+    fn run_line(line: &str) -> Result<Answer, String> {
+        let words = line.split_whitespace().map(|word| match word.starts_with("tests/") {
+            true => format!("{ROOT}/{word}"),
+            false => word.to_owned(),
+        });
+        run(Arguments::try_parse_from(words).unwrap().command)
+    }
+
+    /// The commands of the README that have what they print behind them.
+    #[test]
+    fn the_readme_shows_what_the_commands_print() {
+        let readme = std::fs::read_to_string(format!("{ROOT}/README.md")).unwrap();
+        let samples: Vec<(&str, &str)> = readme
+            .split("```console\n$ cargo run -p bridge-cli -- ")
+            .skip(1)
+            .filter_map(|sample| sample.split_once("\n```")?.0.split_once('\n'))
+            .collect();
+        assert_eq!(samples.len(), 2);
+        for (line, printed) in samples {
+            let answer = run_line(&format!("runtime-bridge {line}")).unwrap();
+            assert_eq!(answer.text, printed, "{line}");
+        }
+    }
+
+    #[test]
+    fn an_audit_fails_on_a_fault_and_not_without() {
+        let status = |line: &str| run_line(line).map(|answer| answer.status);
+        assert_eq!(status("runtime-bridge audit tests/logs/tidy.jsonl"), Ok(0));
+        assert_eq!(status("runtime-bridge audit tests/logs/worn.jsonl --json"), Ok(FOUND));
+        assert_eq!(status("runtime-bridge parity tests/logs/tidy.jsonl tests/logs/worn.jsonl"), Ok(0));
+    }
+
+    #[test]
+    fn a_file_that_is_no_log_is_refused_with_a_hint() {
+        for command in ["audit", "parity"] {
+            let text = run_line(&format!("runtime-bridge {command} tests/logs")).err().unwrap();
+            assert!(text.contains("hint: "), "{text}");
+        }
+    }
+
+    #[test]
+    fn json_holds_what_the_text_says_in_the_order_of_the_rollout() {
+        let line = "runtime-bridge parity tests/logs/worn.jsonl tests/logs/tidy.jsonl --json --cells";
+        let report: serde_json::Value = serde_json::from_str(&run_line(line).unwrap().text).unwrap();
+        let order: Vec<&str> =
+            report["notebooks"].as_array().unwrap().iter().map(|one| one["notebook"].as_str().unwrap()).collect();
+        assert_eq!(order, ["tidy", "worn"]);
+        let worn = &report["notebooks"][1];
+        assert_eq!(worn["readiness"], "faulty");
+        assert_eq!(worn["parity"]["cells"].as_array().unwrap().len(), 4);
+        assert_eq!(worn["parity"]["recorded"]["legacy"]["deviating"], 0);
+        assert_eq!(worn["audit"]["found"]["resurrected"], 1);
+    }
+
+    #[test]
+    fn what_users_have_written_shows_only_when_asked() {
+        let (folder, log) = document("");
+        let text = std::fs::read_to_string(format!("{ROOT}/tests/logs/tidy.jsonl")).unwrap();
+        let text = text.replacen("\"data\":\"<p>Draft</p>\"", "\"data\":\"<p>Secret</p>\"", 1);
+        std::fs::write(&log, text).unwrap();
+        for more in ["", " --cells", " --json", " --json --cells"] {
+            let line = format!("runtime-bridge parity {}{more}", log.display());
+            let hidden = run_line(&line).unwrap().text;
+            assert!(!hidden.contains("Secret") && !hidden.contains("Draft"), "{hidden}");
+            assert!(hidden.contains("outputs[0].representations.text/html.inline"), "{hidden}");
+            let shown = run_line(&format!("{line} --show-content")).unwrap().text;
+            assert!(shown.contains("Secret") && shown.contains("Draft"), "{shown}");
+        }
+        drop(folder);
+    }
 
     fn document(text: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();

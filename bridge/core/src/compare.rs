@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::Path;
 use crate::known::{self, Pair};
 use crate::normalise::{Canonical, Hits, RULES_VERSION, normalise};
-use crate::shadow::{Fault, Observation, ObservedExecution, Source, Trails, run_candidate};
+use crate::shadow::{Fault, Observation, ObservedExecution, Source, Trails, run_candidate, run_path};
 
 /// Differences that a verdict lists: enough to see what is wrong, few enough to keep.
 const MAX_DIFFERENCES: usize = 32;
@@ -141,6 +141,42 @@ pub fn judge(observation: &Observation, fault: Option<Fault>) -> Comparison {
         None => run.events,
     };
     compare(observation, &events, run.is_complete)
+}
+
+/// Runs both cores on the facts of an observation and compares them, whatever the serving path made of those facts. A fault
+/// spoils the registry's side, to test that it is noticed.
+pub fn judge_both(observation: &Observation, fault: Option<Fault>) -> Comparison {
+    let (legacy, mut registry) = (run_path(Path::Legacy, observation), run_path(Path::Registry, observation));
+    if let Some(fault) = fault {
+        registry.events = fault.apply(registry.events);
+    }
+    let taken = Trails::in_order_of_start(&legacy.events);
+    let mut facts = with_events(observation, &legacy.events);
+    facts.serving = Path::Legacy;
+    facts.executions.sort_by_key(|execution| taken.iter().position(|id| *id == execution.entry.id));
+    compare(&facts, &registry.events, legacy.is_complete && registry.is_complete)
+}
+
+/// The same executions with these events instead of theirs.
+fn with_events(observation: &Observation, events: &[Event]) -> Observation {
+    let mut observation = observation.clone();
+    let mut trails = Trails::default();
+    for execution in &observation.executions {
+        trails.open(&execution.entry.id, &execution.entry.cell_id);
+    }
+    events.iter().for_each(|event| trails.add(event));
+    for execution in &mut observation.executions {
+        execution.events = trails.close(&execution.entry.id);
+    }
+    observation
+}
+
+/// Where two runs of one execution under the same path differ, as `(path, first, second)`; no difference is excused.
+pub(crate) fn deviations(count: i64, first: &[Event], second: &[Event]) -> Vec<(String, Option<Value>, Option<Value>)> {
+    let mut hits = Hits::new();
+    let (first, second) = (normalise(count, first, &mut hits), normalise(count, second, &mut hits));
+    let differences = differences(&first, &second).into_iter().take(MAX_DIFFERENCES);
+    differences.map(|difference| (difference.path, difference.legacy, difference.registry)).collect()
 }
 
 fn compare(observation: &Observation, candidate: &[Event], is_complete: bool) -> Comparison {

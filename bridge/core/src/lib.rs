@@ -1,7 +1,10 @@
 //! What decides between the old and the new path of a notebook: the router and its plan, the lease, the ledger of executions and
-//! the gate on every commit; what compares the two: the shadow, normalisation and the ledger of known differences; and the guard
-//! that rolls back on what comparisons say. This crate does no IO: time, flag sets and facts of the store come in as arguments.
+//! the gate on every commit; what compares the two: the shadow, normalisation and the ledger of known differences; the guard
+//! that rolls back on what comparisons say; and what reads a finished log: the audit and the backtest. This crate does no IO:
+//! time, flag sets and facts of the store come in as arguments.
 
+mod audit;
+mod backtest;
 mod compare;
 mod diagnostic;
 mod gate;
@@ -14,7 +17,11 @@ mod plan;
 mod router;
 mod shadow;
 
-pub use compare::{Compared, Comparison, ComparisonTally, Difference, Verdict, Why, judge};
+pub use audit::{Audit, Auditor, Finding, FindingKind, Group, MAX_LISTED, Place, Served, ServedTally};
+pub use backtest::{
+    Backtest, Content, Differing, Parity, ROLLOUT_RULE, Readiness, Recorded, Replayed, Site, readiness,
+};
+pub use compare::{Compared, Comparison, ComparisonTally, Difference, Verdict, Why, judge, judge_both};
 pub use diagnostic::{Diagnostic, Level};
 pub use gate::{Gate, GateCounts, Mode, Pass, Refusal, Ruling};
 pub use guard::{
@@ -31,4 +38,5 @@ pub use plan::{Known, Move, Plan, plan};
 pub use router::{Ability, Boundary, Decision, Doubt, Path, ROUTE_FLAG, Reason, Route, decide};
 pub use shadow::{
     CandidateRun, Fault, MAX_EXECUTIONS, Observation, ObservedExecution, RefusedEvent, Shadow, Source, run_candidate,
+    run_path,
 };

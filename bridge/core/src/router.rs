@@ -32,6 +32,16 @@ pub enum Path {
     Registry,
 }
 
+impl Path {
+    /// The path that does not serve while this one does.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Legacy => Self::Registry,
+            Self::Registry => Self::Legacy,
+        }
+    }
+}
+
 impl Route {
     /// Whether the path that does not serve is run on the same facts and compared.
     pub fn compares(self) -> bool {

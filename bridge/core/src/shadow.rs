@@ -11,7 +11,7 @@ mod trail;
 
 use registry::{CellId, Event, Failure, Now, QueueEntry, QueueId, QueueStatus, SessionIdentity};
 
-pub use candidate::{CandidateRun, run_candidate};
+pub use candidate::{CandidateRun, run_candidate, run_path};
 pub use fault::Fault;
 pub use observation::{MAX_EXECUTIONS, Observation, ObservedExecution, RefusedEvent, Source};
 pub(crate) use trail::Trails;

@@ -5,6 +5,7 @@ pub mod environment;
 pub mod guarding;
 pub mod lane;
 pub mod latch;
+pub mod log;
 pub mod source;
 pub mod sql;
 pub mod step;

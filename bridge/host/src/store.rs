@@ -8,7 +8,7 @@
 
 mod error;
 pub mod memory;
-mod record;
+pub(crate) mod record;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

@@ -1,4 +1,5 @@
-//! The candidate: the core of the path that does not serve, run on an observation's facts in a notebook state of its own.
+//! The candidate: a path's core, as a rule of the path that does not serve, run on an observation's facts in a notebook state of
+//! its own.
 //!
 //! Its events are kept and go nowhere: there is no store here, and no way to one. Time is virtual.
 
@@ -28,12 +29,17 @@ pub struct CandidateRun {
 
 /// Runs the path that did not serve.
 pub fn run_candidate(observation: &Observation) -> CandidateRun {
+    run_path(observation.serving.other(), observation)
+}
+
+/// Runs a path's core on the facts of an observation, whichever path served: what that path would have done.
+pub fn run_path(path: Path, observation: &Observation) -> CandidateRun {
     let mut run = CandidateRun { events: Vec::new(), is_complete: true };
     for portion in portions(observation) {
         let mut world = World::new(&portion);
-        match portion.serving {
-            Path::Legacy => registry::run(&mut world),
-            Path::Registry => legacy::run(&mut world),
+        match path {
+            Path::Registry => registry::run(&mut world),
+            Path::Legacy => legacy::run(&mut world),
         }
         run.is_complete &= world.effects_left > 0;
         run.events.append(&mut world.events);

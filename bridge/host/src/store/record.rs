@@ -38,7 +38,7 @@ fn encode_one(event: &Event) -> Result<Written, EventError> {
 }
 
 /// Reads an event from its name and the JSON of its arguments.
-pub(super) fn decode(name: &str, args: &str) -> Result<Event, EventError> {
+pub(crate) fn decode(name: &str, args: &str) -> Result<Event, EventError> {
     let args: Value = registry::json::from_str(args).map_err(|error| shape(&error))?;
     Event::from_parts(name, args)
 }

@@ -6,7 +6,7 @@
 //! write at a time and the others wait, each for as long as it was opened for.
 
 mod fault;
-mod schema;
+pub(crate) mod schema;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -7,7 +7,7 @@ import { makeAdapter } from "@livestore/adapter-node";
 import { createStore, type LiveQueryDef, provideOtel } from "@livestore/livestore";
 import { Effect, Logger, LogLevel, Scope } from "effect";
 import { schema } from "./schema.js";
-import type { Store, StoreOptions } from "./store.js";
+import { type OpenOptions, type Store, storageOf } from "./store.js";
 
 /** The version whose behaviour tests may expect. */
 export const LIVESTORE: "0.3" | "0.4" = "0.3";
@@ -23,12 +23,12 @@ const quietly = <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
     Effect.runPromise,
   );
 
-/** Opens an empty in-memory store. */
-export const open = ({ storeId, clientId }: Required<StoreOptions>): Promise<Store> =>
+/** Opens a store. */
+export const open = (options: OpenOptions): Promise<Store> =>
   Effect.gen(function* () {
     const scope = yield* Scope.make();
-    const adapter = makeAdapter({ storage: { type: "in-memory" }, clientId });
-    return yield* createStore({ schema, adapter, storeId, disableDevtools: true }).pipe(Scope.extend(scope));
+    const adapter = makeAdapter({ storage: storageOf(options), clientId: options.clientId });
+    return yield* createStore({ schema, adapter, storeId: options.storeId, disableDevtools: true }).pipe(Scope.extend(scope));
   }).pipe(Effect.withSpan("openStore"), provideOtel({}), quietly);
 
 /** Calls back with the value of a query now and after each commit that touches its tables. */

@@ -3,16 +3,16 @@ import { makeAdapter } from "@livestore/adapter-node";
 import { createStorePromise, type LiveQueryDef, StoreInternalsSymbol } from "@livestore/livestore";
 import { Logger, LogLevel } from "effect";
 import { schema } from "./schema.js";
-import type { Store, StoreOptions } from "./store.js";
+import { type OpenOptions, type Store, storageOf } from "./store.js";
 
 export const LIVESTORE: "0.3" | "0.4" = "0.4";
 
 const STANDARD_ERROR = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger));
 
-export const open = ({ storeId, clientId }: Required<StoreOptions>): Promise<Store> => {
-  const adapter = makeAdapter({ storage: { type: "in-memory" }, clientId });
+export const open = (options: OpenOptions): Promise<Store> => {
+  const adapter = makeAdapter({ storage: storageOf(options), clientId: options.clientId });
   const logging = { logger: STANDARD_ERROR, logLevel: LogLevel.Warning };
-  return createStorePromise({ schema, adapter, storeId, disableDevtools: true, ...logging });
+  return createStorePromise({ schema, adapter, storeId: options.storeId, disableDevtools: true, ...logging });
 };
 
 export const follow = <T>(store: Store, query: LiveQueryDef<T>, onValue: (value: T) => void): (() => void) =>

@@ -1,5 +1,5 @@
 /**
- * Opens, fills, reads and closes in-memory notebook stores, on the LiveStore that this host has installed.
+ * Opens, fills, reads and closes notebook stores, on the LiveStore that this host has installed.
  *
  * The caller sets `NODE_ENV`: outside production LiveStore hashes the result of every materialiser.
  */
@@ -31,6 +31,13 @@ export interface StoreOptions {
   readonly storeId: string;
   /** Unique by default. LiveStore's own default, the host name, is the same for every client of a machine. */
   readonly clientId?: string;
+  /** Where the store is kept, in a folder named after its id; in memory by default. */
+  readonly directory?: string;
+}
+
+/** The same with its defaults, as the LiveStore modules take it. */
+export interface OpenOptions extends StoreOptions {
+  readonly clientId: string;
 }
 
 /** The tables that a trace records, in its order. */
@@ -53,9 +60,13 @@ export type TableDump = Readonly<Record<(typeof TABLE_NAMES)[number], readonly J
  */
 const DRAIN_STALL_MS = 1000;
 
-/** Opens an empty in-memory store. */
-export const openStore = ({ storeId, clientId = `client-${randomUUID()}` }: StoreOptions): Promise<Store> =>
-  open({ storeId, clientId });
+/** Opens a store: an empty one in memory, or what is in its directory. */
+export const openStore = ({ clientId = `client-${randomUUID()}`, ...options }: StoreOptions): Promise<Store> =>
+  open({ ...options, clientId });
+
+/** Where a store is kept, as LiveStore's adapter takes it. */
+export const storageOf = ({ directory }: StoreOptions): { type: "in-memory" } | { type: "fs"; baseDirectory: string } =>
+  directory === undefined ? { type: "in-memory" } : { type: "fs", baseDirectory: directory };
 
 const drain = async (store: Store): Promise<void> => {
   let pending = pendingCount(store);

@@ -8,10 +8,10 @@ use super::fault::fault;
 use crate::store::StoreError;
 
 /// Tells our files from other SQLite files: "rtbr" in ASCII.
-pub(super) const APPLICATION_ID: i64 = 0x7274_6272;
+pub(crate) const APPLICATION_ID: i64 = 0x7274_6272;
 
 /// The form of the tables below. A later form migrates files of the earlier ones when it opens them.
-pub(super) const SCHEMA_VERSION: i64 = 1;
+pub(crate) const SCHEMA_VERSION: i64 = 1;
 
 /// `at` is in milliseconds since 1970-01-01T00:00:00Z, `args` is JSON. The uniqueness is what makes appends optimistic.
 const TABLES: &str = "CREATE TABLE events (
