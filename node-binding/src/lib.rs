@@ -12,6 +12,7 @@ pub mod config;
 mod convert;
 mod environment;
 pub mod flags;
+mod outcomes;
 pub mod runtime_factory;
 pub mod runtime_registry;
 pub mod steps;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bridge_core::{Ability, Decision, Fault, Known, Observation, Plan, ROUTE_FLAG, decide};
-use flags::{Context, DocumentError, Explanation, LiveFlags};
+use bridge_core::{Ability, Decision, Fault, Known, Observation, Plan, ROUTE_FLAG, decide_in};
+use flags::{Context, DocumentError, Explanation, LiveFlags, Session};
 use legacy_compat::{BaseRuntime, Limits, RuntimeRegistry};
 use registry::{DEFAULT_MAX_CONCURRENT_AGENTS, IdSource, NotebookId, Now, Registry, RuntimeConfig, SessionId};
 
@@ -18,6 +18,7 @@ pub struct NotebookKey(pub u32);
 /// Everything that one thread owns and steps.
 pub struct Environment {
     flags: Arc<LiveFlags>,
+    evaluations: Session,
     notebooks: BTreeMap<NotebookKey, Notebook>,
     runtimes: BTreeMap<RuntimeKey, BaseRuntime>,
     registries: BTreeMap<u32, RuntimeRegistry>,
@@ -33,6 +34,7 @@ impl Environment {
     pub fn new(seed: [u8; 32]) -> Self {
         Self {
             flags: Arc::new(LiveFlags::new()),
+            evaluations: Session::new(),
             notebooks: BTreeMap::new(),
             runtimes: BTreeMap::new(),
             registries: BTreeMap::new(),
@@ -150,9 +152,10 @@ impl Environment {
     }
 
     /// The route that a notebook's next session would take, if its runtime is a built-in one on a store with a live query.
-    pub fn route(&self, now: Now, context: Context) -> Decision {
+    pub fn route(&mut self, context: &Context) -> Decision {
         let ability = Ability { is_built_in: true, has_live_query: true };
-        decide(&self.flags.load(), self.flags.is_expected(), &context.at(now.wall_ms), ability)
+        let (flags, is_configured) = (self.flags.load(), self.flags.is_expected());
+        decide_in(&mut self.evaluations, &flags, is_configured, context, ability)
     }
 
     /// Which rule of the flag document decides for a notebook, and how; nothing where there is no document.
