@@ -75,7 +75,8 @@ export const openStore = ({ storeId, clientId = `client-${randomUUID()}` }: Stor
 /** Events committed but not yet taken over by the store's leader: shutting down now would lose them. */
 const pendingCount = (store: Store): number => Effect.runSync(store.syncProcessor.syncState.get).pending.length;
 
-const drain = async (store: Store): Promise<void> => {
+/** Resolves when the leader has taken over every committed event, and with that the store has nothing left to do. */
+export const drain = async (store: Store): Promise<void> => {
   let pending = pendingCount(store);
   let stalledSince_ms = performance.now();
   while (pending > 0) {
