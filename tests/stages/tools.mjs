@@ -10,6 +10,7 @@ export const root = fileURLToPath(new URL("../..", import.meta.url));
 export const binding = join(root, "node-binding");
 export const host = join(root, "tests/hosts/livestore-0.3");
 export const nodeVersions = join(root, "tests/node-versions");
+export const bench = join(root, "tests/bench");
 
 /** A command that did not succeed; its own output has been shown. */
 export class CommandFailed extends Error {

@@ -1,0 +1,9 @@
+// The topics by name, each loaded where it is measured.
+
+export const TOPICS = {
+  html: () => import("./html.mjs"),
+  decision: () => import("./decision.mjs"),
+  apply: () => import("./apply.mjs"),
+  file: () => import("./file.mjs"),
+  memory: () => import("./memory.mjs"),
+};
