@@ -21,7 +21,7 @@ const LOST_MS = 120_000;
 /** A person's next request has no relation to the old path's poll of 50 ms; a fixed pause would meet it always early or late. */
 const LONGEST_PAUSE_MS = 50;
 
-const { mode, shape, cells, warmUp, pauses, seed } = JSON.parse(readFileSync(0, "utf8"));
+const { mode, shape, cells, isOneCell, warmUp, pauses, seed } = JSON.parse(readFileSync(0, "utf8"));
 const store = await openStore({ storeId: "bench" });
 const ended = watchCompletions();
 createCells();
@@ -62,12 +62,14 @@ function watchCompletions() {
   const firstEvents = [];
   const commitNow = store.commit;
   let first = null;
+  let isFirstOver = false;
   store.commit = (...events) => {
     commitNow(...events);
     const at = performance.now();
     for (const { name, args } of events) {
       if (name === "v1.ExecutionRequested" && /^[qs]/.test(args.queueId)) first ??= args;
-      else if (first && (args.queueId === first.queueId || args.cellId === first.cellId)) firstEvents.push(fieldsOf(name, args));
+      else if (first && !isFirstOver && [first.queueId, undefined].includes(args.queueId)) firstEvents.push(fieldsOf(name, args));
+      isFirstOver ||= name === "v1.ExecutionCompleted" && args.queueId === first?.queueId;
       if (name === "v1.ExecutionCompleted") waiting.get(args.queueId)?.(at);
     }
   };
@@ -90,9 +92,9 @@ function fieldsOf(name, args) {
 function createCells() {
   const ids = [...range("w", warmUp), ...range(shape === "queued" ? "q" : "s", cells)];
   inBatches(
-    ids.flatMap((id) => [
-      { name: "v2.CellCreated", args: { id: cellOf(id), fractionalIndex: `a${id}`, cellType: "code", createdBy: USER } },
-      { name: "v1.CellSourceChanged", args: { id: cellOf(id), source: `<p>${id}</p>`, modifiedBy: USER } },
+    [...new Set(ids.map(cellOf))].flatMap((id) => [
+      { name: "v2.CellCreated", args: { id, fractionalIndex: `a${id}`, cellType: "code", createdBy: USER } },
+      { name: "v1.CellSourceChanged", args: { id, source: `<p>${id}</p>`, modifiedBy: USER } },
     ]),
   );
 }
@@ -150,7 +152,7 @@ function routedTo(route) {
 }
 
 function cellOf(queueId) {
-  return `cell-${queueId}`;
+  return isOneCell ? "cell" : `cell-${queueId}`;
 }
 
 /** The old path takes entries in the order of their ids as text. */

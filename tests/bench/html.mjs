@@ -13,16 +13,13 @@ const TIMEOUT_MS = 300_000;
 
 const MODES = ["floor", "registry", "live", "legacy", "shadow"];
 
-/** Executions whose median stands for the beginning and the end of a long series. */
-const ENDS = 100;
-
 export const topic = "html cells on LiveStore 0.3.1";
 
 export function measure({ quick, repetitions }, progress) {
-  const size = quick ? { cells: 20, warmUp: 10, times: 1, long: 40 } : { cells: 200, warmUp: 60, times: repetitions, long: 1500 };
+  const size = quick ? { cells: 20, warmUp: 10, times: 1 } : { cells: 200, warmUp: 60, times: repetitions };
   const results = rounds(size, progress);
   checkFloor(results);
-  return [...queuedRows(results, size), ...singleRows(results, size), ...flatnessRows(size, progress)];
+  return [...queuedRows(results, size), ...singleRows(results, size)];
 }
 
 /** Every case once, then every case again: a busy minute of the machine hits all of them. */
@@ -39,7 +36,8 @@ function rounds({ cells, warmUp, times }, progress) {
   return results;
 }
 
-function run(what) {
+/** Runs one case: on which path, requested how, how many cells. */
+export function run(what) {
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, [CASE], {
     input: JSON.stringify(what),
     env: { ...process.env, NODE_ENV: "production" },
@@ -83,21 +81,5 @@ function singleRows({ single }, { cells }) {
     beside("registry", "legacy", 0.9),
     beside("live", "registry", 0.5, { ratio: 1.05 }),
     beside("shadow", "legacy", 0.5, { ratio: 1.05 }),
-  ];
-}
-
-/** Whether the last of many executions on one store are as fast as the first; what the store itself does is the floor's part. */
-function flatnessRows({ long }, progress) {
-  const ends = Math.min(ENDS, long / 4);
-  const rise = (mode) => {
-    progress(`html, ${long} one at a time on one store, ${mode}`);
-    const { latencies } = run({ mode, shape: "single", cells: long, warmUp: 0, pauses: false, seed: 1 });
-    return { first: median(latencies.slice(0, ends)), last: median(latencies.slice(-ends)) };
-  };
-  const [registry, floor] = [rise("registry"), rise("floor")];
-  const what = `of ${long} on one store, p50 of the last ${ends} beside the first ${ends}`;
-  return [
-    row({ what: `registry, ${what}`, ours: registry.last, peer: registry.first, unit: "ms", better: "less", goal: { ratio: 1.2 } }),
-    row({ what: `floor, ${what}`, ours: floor.last, peer: floor.first, unit: "ms", better: "less" }),
   ];
 }

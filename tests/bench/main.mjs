@@ -11,4 +11,5 @@ bridge.on("diagnostic", ({ level, message }) => {
 const [name, options] = process.argv.slice(2);
 const { topic, measure } = await TOPICS[name]();
 const rows = await measure(JSON.parse(options), (what) => process.stderr.write(`${what} …\n`));
-process.stdout.write(JSON.stringify({ name, topic, rows }));
+// Statsig's engine keeps a process alive even after its shutdown.
+process.stdout.write(JSON.stringify({ name, topic, rows }), () => process.exit());

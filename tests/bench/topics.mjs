@@ -2,6 +2,7 @@
 
 export const TOPICS = {
   html: () => import("./html.mjs"),
+  long: () => import("./long.mjs"),
   decision: () => import("./decision.mjs"),
   apply: () => import("./apply.mjs"),
   file: () => import("./file.mjs"),

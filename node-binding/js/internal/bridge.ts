@@ -156,8 +156,8 @@ const outcomes = new Map<number, Decision>();
 const MAX_OUTCOMES = 256;
 
 function decisionOf(notebook: string, packed: number): Decision {
-  const bucket = packed % BUCKETS;
-  const number = (packed - bucket) / BUCKETS;
+  const number = Math.floor(packed / BUCKETS);
+  const bucket = packed - number * BUCKETS;
   const { route, reason, variant, bucket: sample, generation, boundary, drainMs } = outcomes.get(number) ?? newOutcome(number);
   return { notebook, route, reason, variant, bucket: sample === null ? null : bucket, generation, boundary, drainMs };
 }
