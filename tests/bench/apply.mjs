@@ -52,7 +52,7 @@ function rows({ object, watched, flagd }) {
   const beside = (what, ours, which, goal) =>
     row({ what, ours: of(ours, which), peer: of(flagd, which), unit: "ms", better: "less", goal });
   return [
-    beside("configure({ flags: object }) beside flagd-core, time of the call", object, "held_ms"),
+    beside("configure({ flags: object }) beside flagd-core, time of the call", object, "held_ms", { value: 1 }),
     beside("configure({ flags: object }) beside flagd-core, longest gap", object, "stall_ms"),
     beside("a watched file is replaced beside flagd-core, longest gap", watched, "stall_ms", { value: 1 }),
   ];

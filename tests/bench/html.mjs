@@ -16,7 +16,7 @@ const MODES = ["floor", "registry", "live", "legacy", "shadow"];
 export const topic = "html cells on LiveStore 0.3.1";
 
 export function measure({ quick, repetitions }, progress) {
-  const size = quick ? { cells: 20, warmUp: 10, times: 1 } : { cells: 200, warmUp: 60, times: repetitions };
+  const size = quick ? { cells: 10, warmUp: 5, times: 1 } : { cells: 200, warmUp: 60, times: repetitions };
   const results = rounds(size, progress);
   checkFloor(results);
   return [...queuedRows(results, size), ...singleRows(results, size)];

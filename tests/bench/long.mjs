@@ -5,7 +5,7 @@ import { median } from "./measure.mjs";
 import { row } from "./table.mjs";
 
 /** A LiveStore 0.3.1 store is at the end of its memory after some 2,000 executions. */
-const EXECUTIONS = { quick: 40, full: 1500 };
+const EXECUTIONS = { quick: 20, full: 1500 };
 
 /** Executions whose median stands for the beginning and the end. */
 const ENDS = 100;
