@@ -55,6 +55,12 @@ impl Context {
         self
     }
 
+    /// Asks for another notebook, at another time, with the same attributes.
+    pub fn retarget(&mut self, targeting_key: String, now_ms: i64) {
+        self.targeting_key = targeting_key;
+        self.now_ms = now_ms;
+    }
+
     /// The id that decides the bucket: the notebook's.
     pub fn targeting_key(&self) -> &str {
         &self.targeting_key

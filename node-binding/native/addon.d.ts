@@ -109,6 +109,12 @@ export declare function openLane(onDone: () => void): void
 /** Opens a notebook; `id` is the key of its flags. */
 export declare function openNotebook(id: string): number
 
+/**
+ * The outcome of that number as JSON: a decision, of some notebook and bucket. A number never changes its meaning; one that
+ * [`route`] has just given is known.
+ */
+export declare function outcome(number: number): string
+
 /** Makes sure that a notebook has an agent of this type; true where there was none before. */
 export declare function placeAgent(notebook: string, runtimeType: string): boolean
 
@@ -139,8 +145,8 @@ export declare function resetAgents(max: number): void
 /** What a status other than success says when an artifact was asked for. */
 export declare function retrievalFailure(id: string, status: number, statusText: string): string
 
-/** The decision for a notebook, as JSON. */
-export declare function route(notebook: string, attributes: string, wallMs: number): string
+/** The decision for a notebook in one number: that of its outcome, times 2^32, plus its bucket. Attributes are JSON. */
+export declare function route(notebook: string, attributes: string | undefined | null, wallMs: number): number
 
 /** A runtime type as JSON, `null` where there is none of that name. */
 export declare function runtimeType(name: string): string

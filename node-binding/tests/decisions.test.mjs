@@ -118,6 +118,65 @@ test("route and explain answer without a session", () => {
   assert.equal(typeof explanation, "object");
 });
 
+const REASONS = {
+  static: ["registry"],
+  default: ["shadow", { targeting: { if: [false, "shadow"] } }],
+  targeting: ["legacy", { variants: { live: "live", legacy: "legacy" }, targeting: { fractional: [["live", 25], ["legacy", 75]] } }],
+  killed: ["registry", { state: "DISABLED" }],
+  "not-a-route": ["typo", { variants: { typo: "REGISTRY" } }],
+  evaluation: ["legacy", { targeting: { if: [true, "nowhere", "legacy"] } }],
+  boundary: ["registry", { boundary: "now", drainMs: 1234 }],
+};
+
+for (const [name, [variant, options]] of Object.entries(REASONS)) {
+  test(`route says what a session is told: ${name}`, async (t) => {
+    const notebook = await Notebook.open(t);
+    route(variant, options);
+    const runtime = await notebook.start();
+    const { decision } = leaseOf(notebook);
+    assert.deepEqual(bridge.route(notebook.id, { runtimeType: "html", userId: "u1" }), decision);
+    assert.deepEqual(bridge.route(notebook.id), decision);
+    await runtime.stop();
+  });
+}
+
+test("route sees a change of the flags at the very next call, however many there have been", () => {
+  const ids = Array.from({ length: 20 }, (_, n) => `nb-${n}`);
+  for (let change = 0; change < 600; change += 1) {
+    const variant = ["legacy", "shadow", "live", "registry"][change % 4];
+    route(variant, { drainMs: change });
+    for (const id of ids) {
+      const decision = bridge.route(id);
+      assert.deepEqual([decision.notebook, decision.route, decision.drainMs], [id, variant, change]);
+    }
+  }
+});
+
+test("more outcomes than are remembered are told apart", () => {
+  const names = Array.from({ length: 400 }, (_, n) => `v${n}`);
+  const variants = Object.fromEntries(names.map((name) => [name, "registry"]));
+  route("v0", { variants, targeting: { var: "targetingKey" } });
+  for (const name of [...names, ...names]) assert.equal(bridge.route(name).variant, name);
+});
+
+test("route asks anew when the attributes are others, also after bad ones", () => {
+  route("legacy", { targeting: BY_PLAN });
+  const circular = {};
+  circular.self = circular;
+  for (const [plan, expected] of [["beta", "registry"], ["beta", "registry"], ["none", "legacy"], ["beta", "registry"]]) {
+    assert.equal(bridge.route("nb", { plan }).route, expected);
+    assert.throws(() => bridge.route("nb", circular), TypeError);
+    assert.equal(bridge.route("nb").route, "legacy");
+  }
+});
+
+test("what is done to a decision changes no later one", () => {
+  route("registry");
+  const decision = bridge.route("nb");
+  decision.route = "legacy";
+  assert.equal(bridge.route("nb").route, "registry");
+});
+
 test("a file is read at once and followed, and a broken one keeps the last good document", async (t) => {
   const notebook = await Notebook.open(t);
   const file = join(folder(t), "flags.json");

@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bridge-host", &["bridge-core", "flags", "registry", "legacy-compat"]),
     ("bridge-cli", &["bridge-host", "bridge-core", "flags", "registry", "legacy-compat"]),
     ("node-binding", &["bridge-host", "bridge-core", "flags", "registry", "legacy-compat"]),
+    ("bench", &["bridge-core", "flags", "registry", "legacy-compat"]),
     ("tests", &["bridge-cli", "bridge-host", "bridge-core", "flags", "registry", "legacy-compat"]),
 ];
 

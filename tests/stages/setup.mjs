@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 
-import { binding, filesBelow, host, nodeVersions, once, run } from "./tools.mjs";
+import { bench, binding, filesBelow, host, nodeVersions, once, run } from "./tools.mjs";
 
 export function installBinding() {
   install(binding);
@@ -15,6 +15,10 @@ export function installHost(folder = host) {
 
 export function installNodeVersions() {
   install(nodeVersions);
+}
+
+export function installBench() {
+  install(bench);
 }
 
 /** The addon as users get it, but linked faster than a release. */

@@ -4,7 +4,7 @@
 import { mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { buildAddon, buildHost, buildPackage, installBinding, installHost, installNodeVersions } from "./setup.mjs";
+import { buildAddon, buildHost, buildPackage, installBench, installBinding, installHost, installNodeVersions } from "./setup.mjs";
 import { binding, filesBelow, has, host, host04, nodeVersions, requireTools, root, run } from "./tools.mjs";
 
 /** A stage that cannot be run on this machine. */
@@ -17,7 +17,7 @@ const production = { NODE_ENV: "production" };
 const stages = [
   ["format", () => run("cargo", ["fmt", "--all", "--check"])],
   ["no pending snapshots", noPendingSnapshots],
-  ["install packages", () => [installBinding(), installHost(), installHost(host04), installNodeVersions()]],
+  ["install packages", () => [installBinding(), installHost(), installHost(host04), installNodeVersions(), installBench()]],
   ["clippy", () => run("cargo", ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])],
   ["rust tests", rustTests],
   ["rust doctests", () => run("cargo", ["test", "--workspace", "--doc", "--quiet"], { env: strict })],
@@ -32,6 +32,7 @@ const stages = [
   ["applications that install the package", () => run("node", ["tests/consumers/run.mjs"])],
   ["traces through Rust and the package", () => run("node", ["tests/stages/replay.mjs", "tests/traces"])],
   ["main job", () => run("node", ["tests/stages/start.mjs", "--once"])],
+  ["benchmarks run", () => run("node", ["tests/stages/bench.mjs", "--quick"])],
   ["readme examples", () => run("node", ["tests/stages/readme.mjs"])],
 ];
 

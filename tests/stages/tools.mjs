@@ -12,6 +12,7 @@ export const host = join(root, "tests/hosts/livestore-0.3");
 /** The same source on LiveStore 0.4. */
 export const host04 = join(root, "tests/hosts/livestore-0.4");
 export const nodeVersions = join(root, "tests/node-versions");
+export const bench = join(root, "tests/bench");
 
 /** A command that did not succeed; its own output has been shown. */
 export class CommandFailed extends Error {

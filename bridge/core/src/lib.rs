@@ -35,7 +35,7 @@ pub use lease::{Change, Lease, Token};
 pub use ledger::{Ledger, MAX_FINISHED_ROWS, Standing, Tally, Terminal};
 pub use normalise::{Canonical, Cosmetic, End, Hits, RULES_VERSION, normalise};
 pub use plan::{Known, Move, Plan, plan};
-pub use router::{Ability, Boundary, Decision, Doubt, Path, ROUTE_FLAG, Reason, Route, decide};
+pub use router::{Ability, Boundary, Decision, Doubt, Path, ROUTE_FLAG, Reason, Route, decide, decide_in};
 pub use shadow::{
     CandidateRun, Fault, MAX_EXECUTIONS, Observation, ObservedExecution, RefusedEvent, Shadow, Source, run_candidate,
     run_path,

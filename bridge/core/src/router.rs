@@ -1,6 +1,6 @@
 //! The router: which path serves a notebook, and why.
 
-use flags::{Boundary as FlagBoundary, Context, Reason as FlagReason, Resolution, Snapshot};
+use flags::{Boundary as FlagBoundary, Context, Reason as FlagReason, Resolution, Session, Snapshot};
 use serde::{Deserialize, Serialize};
 
 use crate::{Latch, Tier};
@@ -223,6 +223,17 @@ pub struct Ability {
 
 /// Decides the route of a notebook. Total: whatever is doubtful is `legacy`, with the doubt as its reason.
 pub fn decide(snapshot: &Snapshot, is_configured: bool, context: &Context, ability: Ability) -> Decision {
+    decide_in(&mut Session::new(), snapshot, is_configured, context, ability)
+}
+
+/// [`decide`] for who decides often: evaluations use the session's memory again.
+pub fn decide_in(
+    session: &mut Session,
+    snapshot: &Snapshot,
+    is_configured: bool,
+    context: &Context,
+    ability: Ability,
+) -> Decision {
     let undecided = Decision::legacy(context.targeting_key(), snapshot.generation(), Reason::NotConfigured);
     if !ability.is_built_in {
         return undecided.to_legacy(Reason::HostSubclass);
@@ -233,7 +244,7 @@ pub fn decide(snapshot: &Snapshot, is_configured: bool, context: &Context, abili
     let Some(set) = snapshot.set() else {
         return undecided.to_legacy(Reason::Doubt(Doubt::NoDocument));
     };
-    resolved(undecided, &set.resolve(ROUTE_FLAG, context), ability)
+    resolved(undecided, &session.resolve(set, ROUTE_FLAG, context), ability)
 }
 
 fn resolved(undecided: Decision, resolution: &Resolution<'_>, ability: Ability) -> Decision {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use bridge_core::{
     Ability, Decision, Diagnostic, Fault, GuardSettings, GuardStatus, Known, Observation, Plan, ROUTE_FLAG, RearmError,
-    Scope, decide,
+    Scope, decide_in,
 };
-use flags::{Context, DocumentError, Explanation, LiveFlags};
+use flags::{Context, DocumentError, Explanation, LiveFlags, Session};
 use legacy_compat::{BaseRuntime, Limits, RuntimeRegistry};
 use registry::{DEFAULT_MAX_CONCURRENT_AGENTS, IdSource, NotebookId, Now, Registry, RuntimeConfig, SessionId};
 
@@ -24,6 +24,7 @@ pub struct NotebookKey(pub u32);
 /// Everything that one thread owns and steps.
 pub struct Environment {
     flags: Arc<LiveFlags>,
+    evaluations: Session,
     notebooks: BTreeMap<NotebookKey, Notebook>,
     runtimes: BTreeMap<RuntimeKey, BaseRuntime>,
     registries: BTreeMap<u32, RuntimeRegistry>,
@@ -40,6 +41,7 @@ impl Environment {
     pub fn new(seed: [u8; 32]) -> Self {
         Self {
             flags: Arc::new(LiveFlags::new()),
+            evaluations: Session::new(),
             notebooks: BTreeMap::new(),
             runtimes: BTreeMap::new(),
             registries: BTreeMap::new(),
@@ -221,9 +223,10 @@ impl Environment {
     }
 
     /// The route that a notebook's next session would take, if its runtime is a built-in one on a store with a live query.
-    pub fn route(&self, now: Now, context: Context) -> Decision {
+    pub fn route(&mut self, context: &Context) -> Decision {
         let ability = Ability { is_built_in: true, has_live_query: true };
-        let decision = decide(&self.flags.load(), self.flags.is_expected(), &context.at(now.wall_ms), ability);
+        let (flags, is_configured) = (self.flags.load(), self.flags.is_expected());
+        let decision = decide_in(&mut self.evaluations, &flags, is_configured, context, ability);
         decision.under(self.guarding.latch())
     }
 

@@ -198,6 +198,33 @@ function print({ level, code, message, help }: Diagnostic): void {
   else console.error(text);
 }
 
+/** The attributes of a question as JSON; nothing where there are none. */
+function contextOf(notebookId: string, extra: Attributes | undefined): string | null {
+  if (attributes === undefined) return extra === undefined ? null : JSON.stringify({ ...extra });
+  return JSON.stringify({ ...attributesOf(notebookId), ...extra });
+}
+
+/** A decision of the addon crosses as one number: that of its outcome above the 32 bits of its bucket. */
+const BUCKETS = 2 ** 32;
+
+/** Outcomes by number. The addon gives new numbers for every new flag document; old ones are let go from time to time. */
+const outcomes = new Map<number, Decision>();
+const MAX_OUTCOMES = 256;
+
+function decisionOf(notebook: string, packed: number): Decision {
+  const number = Math.floor(packed / BUCKETS);
+  const bucket = packed - number * BUCKETS;
+  const { route, reason, variant, bucket: sample, generation, boundary, drainMs } = outcomes.get(number) ?? newOutcome(number);
+  return { notebook, route, reason, variant, bucket: sample === null ? null : bucket, generation, boundary, drainMs };
+}
+
+function newOutcome(number: number): Decision {
+  if (outcomes.size === MAX_OUTCOMES) outcomes.clear();
+  const outcome = JSON.parse(addon().outcome(number)) as Decision;
+  outcomes.set(number, outcome);
+  return outcome;
+}
+
 /** What an operator sees. */
 export interface BridgeStatus {
   /** Whether the native addon is loaded. */
@@ -280,10 +307,9 @@ export const bridge = {
   },
 
   /** The route that a notebook's next session would take. */
-  route(notebookId: string, extra: Attributes = {}): Decision {
+  route(notebookId: string, extra?: Attributes): Decision {
     configureFromEnvironment();
-    const context = JSON.stringify({ ...attributesOf(notebookId), ...extra });
-    return JSON.parse(addon().route(notebookId, context, wallMs())) as Decision;
+    return decisionOf(notebookId, addon().route(notebookId, contextOf(notebookId, extra), wallMs()));
   },
 
   /** Which rule of the flag document decides for a notebook; `null` where there is no document. */

@@ -68,7 +68,8 @@ export const openStore = ({ clientId = `client-${randomUUID()}`, ...options }: S
 export const storageOf = ({ directory }: StoreOptions): { type: "in-memory" } | { type: "fs"; baseDirectory: string } =>
   directory === undefined ? { type: "in-memory" } : { type: "fs", baseDirectory: directory };
 
-const drain = async (store: Store): Promise<void> => {
+/** Resolves when the leader has taken over every committed event, and with that the store has nothing left to do. */
+export const drain = async (store: Store): Promise<void> => {
   let pending = pendingCount(store);
   let stalledSince_ms = performance.now();
   while (pending > 0) {
