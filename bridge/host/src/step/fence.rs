@@ -3,7 +3,8 @@
 use bridge_core::{Diagnostic, Level, Path};
 use legacy_compat::HtmlInput;
 use registry::{
-    Answer, Event, ExecutionCompleted, ExecutionStatus, Failure, Now, Query, QueueEntry, QueueStatus, Reply, TimerId,
+    Answer, CellId, Event, ExecutionCompleted, ExecutionStatus, Failure, Now, Query, QueueEntry, QueueStatus, Reply,
+    TimerId,
 };
 
 use super::seat::Flip;
@@ -61,8 +62,9 @@ impl Notebook {
     fn end_in_place(&mut self, now: Now, runtime: RuntimeKey, rows: &[QueueEntry]) {
         let Some(lease) = self.seat(runtime).lease.clone() else { return };
         let open: Vec<QueueEntry> = rows.iter().filter(|row| is_open(row)).cloned().collect();
-        if let Some(code) = self.host_code(runtime) {
-            code.fence(&open);
+        if lease.path == Path::Legacy {
+            let fenced = open.iter().map(|row| (row.id.clone(), row.cell_id.clone()));
+            self.seat(runtime).fenced.extend(fenced);
         }
         let events: Vec<Event> = open.iter().map(|row| ended_with(FENCED, row, now)).collect();
         let diagnostic = Diagnostic {
@@ -79,6 +81,21 @@ impl Notebook {
         };
         self.effects.push(Effect::Diagnostic { diagnostic });
         self.commit(Asker::Fence(runtime), lease.path, lease.token, events);
+    }
+
+    /// The code of an execution that was fenced goes on, and asks for its output.
+    pub(super) fn drop_late_code(&mut self, cell: &CellId) {
+        self.gate.drop_late();
+        let diagnostic = Diagnostic {
+            level: Level::Warning,
+            code: "LATE_CODE_DROPPED",
+            message: format!(
+                "notebook `{}`: an execution of cell `{cell}` that had been fenced went on; its output is dropped",
+                self.id
+            ),
+            help: "run the cell again".to_owned(),
+        };
+        self.effects.push(Effect::Diagnostic { diagnostic });
     }
 
     /// Lets go of what did not end, and flips.

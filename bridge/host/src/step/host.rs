@@ -28,7 +28,7 @@ impl Notebook {
         let (mut passed, mut committed, mut marks, mut undo) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (index, event) in events.into_iter().map(HostEvent::into_event).enumerate() {
             let is_announced = self.host_code(runtime).is_some_and(|code| code.is_announced(&event));
-            let is_late = self.host_code(runtime).is_some_and(|code| code.is_late(&event));
+            let is_late = self.seat(runtime).is_late(&event);
             if is_late {
                 self.gate.drop_late();
             } else if !is_announced && self.passes(pass, &event, &mut undo) {
@@ -59,7 +59,7 @@ impl Notebook {
         }
     }
 
-    pub(super) fn host_code(&mut self, runtime: RuntimeKey) -> Option<&mut HostCode> {
+    fn host_code(&mut self, runtime: RuntimeKey) -> Option<&mut HostCode> {
         self.seats.get_mut(&runtime)?.legacy.host_code()
     }
 

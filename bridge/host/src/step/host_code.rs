@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use legacy_compat::{CallId, Effect, Hook, HtmlInput};
-use registry::{Answer, CellId, Event, Failure, QueueEntry, QueueId, Ticket};
+use registry::{Answer, Event, Failure, QueueId, Ticket};
 
 /// What the bridge must know of a host's own code: which of its calls are under way, and which executions it has begun.
 #[derive(Debug, Default)]
@@ -17,8 +17,6 @@ pub(super) struct HostCode {
     committing: usize,
     /// Entries that it has started and not ended.
     started: BTreeSet<QueueId>,
-    /// Entries that were ended in its place while it still ran them: what it puts out for their cells comes late.
-    fenced: BTreeMap<QueueId, CellId>,
 }
 
 /// A method of the host's that has been called and has not returned.
@@ -71,23 +69,6 @@ impl HostCode {
                 | Event::RuntimeSessionTerminated(_)
         );
         is_of_session && self.calls.values().any(|call| matches!(call, HostCall::TakeOver))
-    }
-
-    pub(super) fn fence(&mut self, rows: &[QueueEntry]) {
-        self.fenced.extend(rows.iter().map(|row| (row.id.clone(), row.cell_id.clone())));
-    }
-
-    /// True for what an execution that was fenced still puts out. It is over with its own end, or once its cell is run anew:
-    /// from then on nobody can tell the two apart.
-    pub(super) fn is_late(&mut self, event: &Event) -> bool {
-        match event {
-            Event::ExecutionStarted(e) => self.fenced.retain(|_, cell| *cell != e.cell_id),
-            Event::ExecutionCompleted(e) => {
-                self.fenced.remove(&e.queue_id);
-            }
-            _ => {}
-        }
-        event.is_output() && event.cell_id().is_some_and(|cell| self.fenced.values().any(|fenced| fenced == cell))
     }
 
     pub(super) fn commits(&mut self) {

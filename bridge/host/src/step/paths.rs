@@ -34,6 +34,11 @@ impl Notebook {
                 self.step_agent(now, runtime, registry::Input::Stop(TerminationReason::Shutdown));
             }
             (Method::Stop, _) => self.step_legacy(now, runtime, |core| core.html(now, HtmlInput::Stop(call))),
+            (Method::ExecuteCode { cell_id, .. }, _) if self.seat(runtime).is_late_code(&cell_id) => {
+                self.drop_late_code(&cell_id);
+                // An error would end up in the state of a runtime that is served well by another path.
+                self.effects.push(Effect::Settle { call, outcome: Ok(()) });
+            }
             (Method::ExecuteCode { cell_id, code }, Some(Path::Registry)) => {
                 self.execute_code(runtime, call, &cell_id, &code)
             }

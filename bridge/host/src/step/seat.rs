@@ -1,9 +1,11 @@
 //! A seat: what a notebook keeps for one runtime object, whichever path serves its session.
 
+use std::collections::BTreeMap;
+
 use bridge_core::{Ability, Decision, Lease, Path, Shadow, Token};
 use flags::Context;
 use legacy_compat::{CallId, HtmlRuntime};
-use registry::{Agent, Capabilities, Failure, IdSource, RuntimeType, Ticket, TimerId};
+use registry::{Agent, Capabilities, CellId, Event, Failure, IdSource, QueueId, RuntimeType, Ticket, TimerId};
 
 use super::Method;
 use super::host_code::HostCode;
@@ -30,6 +32,8 @@ pub(super) struct Seat {
     pub(super) stopping: Option<Waiting>,
     /// What follows the session for comparison, on a route that compares.
     pub(super) shadow: Option<Following>,
+    /// Entries of the old path that were ended in its place while it still ran them: what it puts out for their cells comes late.
+    pub(super) fenced: BTreeMap<QueueId, CellId>,
     /// A change of route that waits for its boundary.
     pub(super) flip: Option<Flip>,
     /// Calls made while a flip is under way, when neither path has the session; they are made again after it.
@@ -93,6 +97,7 @@ impl Seat {
             starting: None,
             stopping: None,
             shadow: None,
+            fenced: BTreeMap::new(),
             flip: None,
             parked: Vec::new(),
         }
@@ -112,6 +117,25 @@ impl Seat {
             Some(Path::Registry) => self.agent.is_working(),
             None => false,
         }
+    }
+
+    /// True for what an execution that was fenced still puts out. It is over with its own end, or once its cell is run anew:
+    /// from then on nobody can tell the two apart.
+    pub(super) fn is_late(&mut self, event: &Event) -> bool {
+        match event {
+            Event::ExecutionStarted(e) => self.fenced.retain(|_, cell| *cell != e.cell_id),
+            Event::ExecutionCompleted(e) => {
+                self.fenced.remove(&e.queue_id);
+            }
+            _ => {}
+        }
+        event.is_output() && event.cell_id().is_some_and(|cell| self.fenced.values().any(|fenced| fenced == cell))
+    }
+
+    /// True for a call of `executeCode` by an execution that was fenced; it is its only one.
+    pub(super) fn is_late_code(&mut self, cell: &CellId) -> bool {
+        let late = self.fenced.iter().find(|(_, fenced)| *fenced == cell).map(|(id, _)| id.clone());
+        late.is_some_and(|id| self.fenced.remove(&id).is_some())
     }
 
     pub(super) fn is_flipping(&self) -> bool {

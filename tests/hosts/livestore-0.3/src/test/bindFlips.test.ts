@@ -154,6 +154,33 @@ test("a flip waits for what the host's code has started", async (t) => {
   notebook.assertEachRanOnce(["c000", "c001"]);
 });
 
+test("at the boundary `now` what has started is fenced after its grace, and what it does then goes nowhere", async (t) => {
+  route("legacy");
+  const notebook = await Bound.open(t, 2);
+  let release = (): void => undefined;
+  HesitantRuntime.gate = new Promise((resolve) => (release = resolve));
+  const runtime = await notebook.start(HesitantRuntime);
+  notebook.request("c000");
+  await until("the start", () => notebook.all("v1.ExecutionStarted").length === 1);
+  notebook.request("c001");
+  const since = diagnostics.length;
+  route("registry", "now");
+  await notebook.on(runtime, "registry");
+  await notebook.untilCompleted(2);
+  assert.deepEqual(
+    notebook.all("v1.ExecutionCompleted").map(({ queueId, error }) => [queueId, error]),
+    [
+      ["qc000", "runtime-bridge: fenced"],
+      ["qc001", undefined],
+    ],
+  );
+  assert.ok(diagnostics.slice(since).some(({ code }) => code === "FENCED"));
+  release();
+  await drained();
+  assert.equal(notebook.all("v1.MultimediaResultOutputAdded").length, 1, "only of the cell that the registry ran");
+  assert.equal(notebook.all("v1.ExecutionCompleted").length, 2);
+});
+
 test("what the host's code has claimed and not started passes over, and its late start is dropped", async (t) => {
   route("legacy");
   const notebook = await Bound.open(t, 1);
