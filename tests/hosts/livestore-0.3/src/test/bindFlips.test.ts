@@ -1,6 +1,6 @@
 // Does an execution of the host's own code survive a flip exactly once?
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import type { RuntimeConfiguration } from "../old/types.js";
 import { events, tables } from "../old/livestore.js";
 import { HtmlRuntime } from "../runtimes.js";
@@ -136,7 +136,8 @@ class HesitantRuntime extends HtmlRuntime {
   }
 }
 
-test("a flip waits for what the host's code has started", async (t) => {
+/** A notebook whose first cell has been started and is held until it is released; its second cell waits. */
+const held = async (t: TestContext) => {
   route("legacy");
   const notebook = await Bound.open(t, 2);
   let release = (): void => undefined;
@@ -145,6 +146,11 @@ test("a flip waits for what the host's code has started", async (t) => {
   notebook.request("c000");
   await until("the start", () => notebook.all("v1.ExecutionStarted").length === 1);
   notebook.request("c001");
+  return { notebook, runtime, release };
+};
+
+test("a flip waits for what the host's code has started", async (t) => {
+  const { notebook, runtime, release } = await held(t);
   route("registry");
   await drained();
   assert.equal(notebook.serving, "legacy");
@@ -155,14 +161,7 @@ test("a flip waits for what the host's code has started", async (t) => {
 });
 
 test("at the boundary `now` what has started is fenced after its grace, and what it does then goes nowhere", async (t) => {
-  route("legacy");
-  const notebook = await Bound.open(t, 2);
-  let release = (): void => undefined;
-  HesitantRuntime.gate = new Promise((resolve) => (release = resolve));
-  const runtime = await notebook.start(HesitantRuntime);
-  notebook.request("c000");
-  await until("the start", () => notebook.all("v1.ExecutionStarted").length === 1);
-  notebook.request("c001");
+  const { notebook, runtime, release } = await held(t);
   const since = diagnostics.length;
   route("registry", "now");
   await notebook.on(runtime, "registry");
