@@ -11,7 +11,7 @@ test("a fault rolls everybody back, and every execution runs exactly once", { ti
   assert.equal(status, 0, text);
   for (const expected of [
     /25 %: the registry serves \d+ of them/,
-    /\n {2,}\d+\.\d s {4}\d+ executions compared, 0 differ\n/,
+    /\n *\d+\.\d s {4}\d+ executions compared, 0 differ\n/,
     /mismatch in notebook demo-\d\d, execution/,
     /the guard rolls back notebook demo-\d\d/,
     /the guard rolls back everywhere/,
