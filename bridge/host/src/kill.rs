@@ -80,7 +80,63 @@ impl KillSwitch {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
+    use bridge_core::{Ability, Observation, Path, Reason};
+    use flags::Context;
+    use registry::{Capabilities, NotebookId, Now, RuntimeId, SessionId, SessionIdentity};
+
     use super::*;
+    use crate::environment::Environment;
+    use crate::lane::Lane;
+    use crate::step::{Effect, Input, LegacyKind, RuntimeKey};
+
+    const NOW: Now = Now { wall_ms: 0, mono_ms: 0 };
+
+    fn observation() -> Observation {
+        let (runtime_id, session_id) = (RuntimeId::from("r"), SessionId::from("s"));
+        let identity = SessionIdentity { runtime_id, session_id, capabilities: Capabilities::default() };
+        Observation { serving: Path::Registry, identity, began: NOW, saw_refusal: false, executions: Vec::new() }
+    }
+
+    /// The lane's thread never comes back from telling that it has done its first comparison.
+    #[test]
+    fn a_wedged_candidate_is_no_obstacle() {
+        let mut environment = Environment::new([1; 32]);
+        let registry =
+            r#"{"flags":{"runtime-route":{"state":"ENABLED","variants":{"v":"live"},"defaultVariant":"v"}}}"#;
+        environment.flags().expect();
+        environment.flags().apply(registry, "test").unwrap();
+        let key = environment.open_notebook(NotebookId::from("nb"));
+        let (wedged, is_wedged) = mpsc::channel();
+        let (release, held) = mpsc::channel::<()>();
+        let lane = Lane::open(move || {
+            wedged.send(()).unwrap();
+            drop(held.recv());
+        })
+        .unwrap();
+        assert!(lane.submit(key, observation(), None));
+        is_wedged.recv().unwrap();
+        while lane.submit(key, observation(), None) {}
+        environment.open_lane(lane);
+
+        let mut admitted = || {
+            let ability = Ability { is_built_in: true, has_live_query: true };
+            let (runtime, attributes) = (RuntimeKey(1), serde_json::Map::new());
+            let admit = Input::Admit { runtime, attributes, ability, legacy: LegacyKind::Compat };
+            let effects = environment.step_notebook(key, NOW, admit).unwrap();
+            let decision = effects.into_iter().find_map(|effect| match effect {
+                Effect::Admitted { decision, .. } => Some(decision),
+                _ => None,
+            });
+            let before = (decision.unwrap().route.serving(), environment.route(&Context::new("nb")).reason);
+            assert_eq!(environment.kill(NOW, "r", None).len(), usize::from(before.0 == Path::Registry));
+            before
+        };
+        assert_eq!(admitted(), (Path::Registry, Reason::Static));
+        assert_eq!(admitted(), (Path::Legacy, Reason::Killed));
+        drop(release);
+    }
 
     #[test]
     fn it_is_on_until_no_way_holds_it() {
