@@ -64,7 +64,10 @@ export declare function dropRegistry(registry: number): void
 /** Forgets a runtime object. */
 export declare function dropRuntime(runtime: number): void
 
-/** Which rule decides for a notebook, as JSON: `{ explanation, text }`, or `null` where there is no document. */
+/**
+ * Which rule decides for a notebook, as JSON: `{ text, explanation, overruledBy }`, or `null` where there is no document and
+ * nothing overrules one.
+ */
 export declare function explain(notebook: string, attributes: string, wallMs: number): string
 
 /** The generation of the flags in force and the error of the document refused last, as JSON. */
@@ -81,6 +84,18 @@ export declare function guardStatus(): string
 
 /** `isActiveAndReady()`. */
 export declare function isActiveAndReady(runtime: number): boolean
+
+/** Throws the switch by a call; gives diagnostics as JSON. Every notebook is to be woken. */
+export declare function kill(reason: string, by: string | undefined | null, wallMs: number, monoMs: number): string
+
+/**
+ * Throws the switch if this variable of the environment says so, or says something doubtful; gives a diagnostic as JSON, or
+ * `null`.
+ */
+export declare function killByVariable(name: string, value: string | undefined | null, wallMs: number): string
+
+/** What holds the switch, as JSON. */
+export declare function kills(): string
 
 /**
  * Answers a question about the runtimes with a list of objects: `available`, `active`, `highestActive`; `ofType` and
@@ -136,6 +151,9 @@ export declare function registerRuntimeType(definition: string): void
 /** `getStats()` without the configuration, as JSON. */
 export declare function registryStats(registry: number, facts: string): string
 
+/** Stops following the kill file and lets go of what it holds. Every notebook is to be woken. */
+export declare function releaseKillFile(): void
+
 /** Takes a notebook's agent out; false where it has none. */
 export declare function removeAgent(notebook: string): boolean
 
@@ -169,8 +187,14 @@ export declare function stepRuntime(runtime: number, wallMs: number, monoMs: num
 /** What the body of a refused submission says. */
 export declare function submissionFailure(body: string): string
 
+/** Ends the kill by a call; gives diagnostics as JSON. Every notebook is to be woken. */
+export declare function unkill(reason: string, wallMs: number, monoMs: number): string
+
 /** Stops watching the flag file. The flags in force stay. */
 export declare function unwatchFlags(): void
+
+/** Stops following the kill file. What it holds, it goes on holding. */
+export declare function unwatchKillFile(): void
 
 /** Why a configuration, as JSON, makes no agent, or nothing. */
 export declare function validateConfig(config: string): string | null
@@ -189,3 +213,9 @@ export declare function watched(): string
  * and keeps no process alive.
  */
 export declare function watchFlags(path: string, onNews: (arg: string) => void): void
+
+/**
+ * Looks for the kill file now, then follows it, in place of another one. `on_news` is called with a diagnostic as JSON
+ * whenever there is news of it, and keeps no process alive.
+ */
+export declare function watchKillFile(path: string, onNews: (arg: string) => void): void

@@ -87,16 +87,20 @@ pub fn outcome(number: u32) -> Result<String> {
     outcomes::with(number, write)
 }
 
-/// Which rule decides for a notebook, as JSON: `{ explanation, text }`, or `null` where there is no document.
+/// Which rule decides for a notebook, as JSON: `{ text, explanation, overruledBy }`, or `null` where there is no document and
+/// nothing overrules one.
 #[napi(catch_unwind)]
 pub fn explain(notebook: String, attributes: String, wall_ms: f64) -> Result<String> {
-    let context = context(notebook, &attributes)?;
+    let context = context(notebook.clone(), &attributes)?;
     with(|environment| {
+        let overruled_by = environment.overruled_by(&notebook);
         let explanation = environment.explain(now(wall_ms, 0.0), context);
-        write(
-            &explanation
-                .map(|explanation| serde_json::json!({ "text": explanation.to_string(), "explanation": explanation })),
-        )
+        if explanation.is_none() && overruled_by.is_empty() {
+            return write(&Value::Null);
+        }
+        let told = explanation.iter().map(ToString::to_string);
+        let text = overruled_by.iter().cloned().chain(told).collect::<Vec<_>>().join("\n");
+        write(&serde_json::json!({ "text": text, "explanation": explanation, "overruledBy": overruled_by }))
     })
 }
 

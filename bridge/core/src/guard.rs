@@ -21,12 +21,12 @@ use serde::{Deserialize, Serialize};
 pub use cohorts::MAX_COHORTS;
 pub use evalue::{Counts, ln_e_pairs, ln_e_rate};
 pub use evidence::{Class, Evidence, Incident, Metric, Outcome};
-pub use latch::{Closed, Latch, MAX_LATCHED_NOTEBOOKS, RearmError, Rearmed, Scope, Tier};
+pub use latch::{Closed, Latch, MAX_LATCHED_NOTEBOOKS, RearmError, Rearmed, Scope, Tier, UnkillError};
 pub use promotion::{Needed, Progress};
 pub use record::{Discordant, MAX_DISCORDANT, MAX_POINTS, Point, Totals};
 pub use state::StateError;
 
-use crate::RULES_VERSION;
+use crate::{Kill, RULES_VERSION};
 use cohorts::Cohorts;
 use promotion::Promotion;
 use record::{Record, bump, log10};
@@ -246,6 +246,19 @@ impl Guard {
             }
         }
         Ok(())
+    }
+
+    /// Keeps a kill with the rollbacks, so that it outlives the process as they do.
+    pub fn kill(&mut self, kill: Kill) {
+        self.latch.kill(kill);
+    }
+
+    /// Lets go of the kill that is kept.
+    ///
+    /// # Errors
+    /// Without a reason, or where none is kept.
+    pub fn unkill(&mut self, reason: &str) -> Result<Kill, UnkillError> {
+        self.latch.unkill(reason)
     }
 
     /// What an operator sees.

@@ -1,6 +1,6 @@
 //! What decides between the old and the new path of a notebook: the router and its plan, the lease, the ledger of executions and
 //! the gate on every commit; what compares the two: the shadow, normalisation and the ledger of known differences; the guard
-//! that rolls back on what comparisons say; and what reads a finished log: the audit and the backtest. This crate does no IO:
+//! that rolls back on what comparisons say, and the kill switch; and what reads a finished log: the audit and the backtest. This crate does no IO:
 //! time, flag sets and facts of the store come in as arguments.
 
 mod audit;
@@ -9,6 +9,7 @@ mod compare;
 mod diagnostic;
 mod gate;
 mod guard;
+mod kill;
 mod known;
 mod lease;
 mod ledger;
@@ -28,8 +29,9 @@ pub use guard::{
     ALPHA, Advice, Class, Closed, Counts, Discordant, Evidence, Guard, GuardStatus, Incident, Latch, MAX_COHORTS,
     MAX_DISCORDANT, MAX_LATCHED_NOTEBOOKS, MAX_POINTS, MIN_NOTEBOOKS, MIN_WATCHED_MS, Metric, Needed, Outcome, Point,
     Progress, RATE_LIMIT, RearmError, Rearmed, Rollback, Scope, Settings as GuardSettings, StateError, Tier, Totals,
-    ln_e_pairs, ln_e_rate,
+    UnkillError, ln_e_pairs, ln_e_rate,
 };
+pub use kill::{Kill, KillWay};
 pub use known::{KNOWN_DIFFERENCES, KnownDifference, Pair, Seen};
 pub use lease::{Change, Lease, Token};
 pub use ledger::{Ledger, MAX_FINISHED_ROWS, Standing, Tally, Terminal};

@@ -31,6 +31,13 @@ pub struct Plan {
     pub without_way_back: Vec<String>,
 }
 
+impl Plan {
+    /// That of a document while nothing can move, for so many notebooks.
+    pub fn none(stays: usize) -> Self {
+        Self { moves: Vec::new(), stays, against_the_ramp: Vec::new(), without_way_back: Vec::new() }
+    }
+}
+
 /// One notebook's change of route.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -65,7 +72,7 @@ pub fn plan<'a>(
     latch: &Latch,
     notebooks: impl IntoIterator<Item = &'a Known>,
 ) -> Plan {
-    let mut plan = Plan { moves: Vec::new(), stays: 0, against_the_ramp: Vec::new(), without_way_back: Vec::new() };
+    let mut plan = Plan::none(0);
     for known in notebooks {
         let from = decide(current, is_configured, &known.context, known.ability).under(latch);
         let to = decide(next, true, &known.context, known.ability).under(latch);

@@ -100,7 +100,7 @@ pub enum Reason {
     Default,
     /// The flag has no rule: everyone gets its default variant.
     Static,
-    /// The flag is disabled: the kill switch.
+    /// The kill switch: the flag is disabled, or one of the other ways is on.
     Killed,
     /// The guard has rolled back on evidence of this kind, and nobody has re-armed it.
     RolledBack(Tier),
@@ -201,6 +201,15 @@ impl Decision {
         match latch.holds(&self.notebook) {
             Some(closed) if self.route != Route::Legacy => self.to_legacy(Reason::RolledBack(closed.tier)),
             _ => self,
+        }
+    }
+
+    /// The same question where the kill switch is on: it wins over everything but host code, which is on the old path anyway.
+    #[must_use]
+    pub fn killed(self) -> Self {
+        match self.reason {
+            Reason::HostSubclass => self,
+            _ => self.to_legacy(Reason::Killed),
         }
     }
 
@@ -337,5 +346,20 @@ mod tests {
             assert_eq!((latched.route, latched.reason), (Route::Legacy, Reason::RolledBack(tier)));
             assert_eq!((latched.effective_boundary(), latched.variant), (boundary, decision.variant.clone()));
         }
+    }
+
+    #[test]
+    fn a_kill_wins_over_flags_rollbacks_and_doubt_and_acts_now() {
+        let live = LiveFlags::new();
+        live.apply(&document(r#""registry""#), "test").unwrap();
+        let decision = decide(&live.load(), true, &Context::new("nb"), ABLE);
+        let drained = decision.clone().to_legacy(Reason::RolledBack(Tier::Mismatches));
+        let doubtful = decision.clone().to_legacy(Reason::Doubt(Doubt::NoDocument));
+        for one in [decision.clone(), drained, doubtful] {
+            let killed = one.killed();
+            assert_eq!((killed.route, killed.reason), (Route::Legacy, Reason::Killed));
+            assert_eq!(killed.effective_boundary(), Boundary::Now);
+        }
+        assert_eq!(decision.to_legacy(Reason::HostSubclass).killed().reason, Reason::HostSubclass);
     }
 }

@@ -5,14 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bridge_core::{
-    Ability, Decision, Diagnostic, Fault, GuardSettings, GuardStatus, Known, Observation, Plan, ROUTE_FLAG, RearmError,
-    Scope, decide_in,
+    Ability, Decision, Diagnostic, Fault, GuardSettings, GuardStatus, Kill, KillWay, Known, Level, Observation, Plan,
+    ROUTE_FLAG, RearmError, Scope, UnkillError, decide_in,
 };
 use flags::{Context, DocumentError, Explanation, LiveFlags, Session};
 use legacy_compat::{BaseRuntime, Limits, RuntimeRegistry};
 use registry::{DEFAULT_MAX_CONCURRENT_AGENTS, IdSource, NotebookId, Now, Registry, RuntimeConfig, SessionId};
 
 use crate::guarding::Guarding;
+use crate::kill::KillSwitch;
 use crate::lane::Lane;
 use crate::latch::Durability;
 use crate::step::{Effect, Input, Notebook, RuntimeKey, Shed, Status};
@@ -32,6 +33,7 @@ pub struct Environment {
     lane: Option<Lane>,
     candidate_fault: Option<Fault>,
     guarding: Guarding,
+    kill: Arc<KillSwitch>,
     last_key: u32,
     ids: IdSource,
 }
@@ -49,6 +51,7 @@ impl Environment {
             lane: None,
             candidate_fault: None,
             guarding: Guarding::default(),
+            kill: Arc::default(),
             last_key: 0,
             ids: IdSource::new(seed),
         }
@@ -114,6 +117,7 @@ impl Environment {
         let seed = self.ids.seed();
         let mut notebook = Notebook::new(id, Arc::clone(&self.flags), seed);
         notebook.heed(Arc::clone(self.guarding.latch()));
+        notebook.obey(Arc::clone(&self.kill));
         self.notebooks.insert(key, notebook);
         key
     }
@@ -173,9 +177,50 @@ impl Environment {
 
     /// Configures the guard; see [`Guarding::configure`].
     pub fn configure_guard(&mut self, now: Now, settings: GuardSettings, file: Option<&Path>) -> Vec<Diagnostic> {
-        let news = self.guarding.configure(now, settings, file);
+        let mut news = self.guarding.configure(now, settings, file);
+        if let Some(kill) = self.guarding.latch().killed().cloned()
+            && self.kill.throw(kill.clone())
+        {
+            news.push(killed(&kill));
+        }
         self.heed_latch();
         news
+    }
+
+    /// The switch that all notebooks here obey.
+    pub fn kill_switch(&self) -> &Arc<KillSwitch> {
+        &self.kill
+    }
+
+    /// Throws the switch by a call, until [`Environment::unkill`]. It is in force when this returns, and kept with the guard's
+    /// state; what cannot be kept of it is told.
+    pub fn kill(&mut self, now: Now, reason: &str, by: Option<&str>) -> Vec<Diagnostic> {
+        let kill = Kill::meant(KillWay::Call, reason, by, now.wall_ms);
+        if self.kill.kills().iter().any(|known| known.way == KillWay::Call) {
+            return Vec::new();
+        }
+        self.kill.throw(kill.clone());
+        let mut news = vec![killed(&kill)];
+        news.extend(self.guarding.kill(now, kill));
+        news
+    }
+
+    /// Ends the kill by a call: the flags decide again, unless something else holds the switch.
+    ///
+    /// # Errors
+    /// Without a reason, or where no call has thrown it.
+    pub fn unkill(&mut self, now: Now, reason: &str) -> Result<Vec<Diagnostic>, UnkillError> {
+        let mut news: Vec<Diagnostic> = self.guarding.unkill(now, reason)?.into_iter().collect();
+        self.kill.release(KillWay::Call);
+        news.extend(self.kill.kills().first().map(still_killed));
+        Ok(news)
+    }
+
+    /// Throws the switch if this variable of the environment says so, or says something doubtful.
+    pub fn kill_by_variable(&mut self, now: Now, name: &str, value: Option<&str>) -> Option<Diagnostic> {
+        let kill = Kill::by_variable(name, value, now.wall_ms)?;
+        self.kill.throw(kill.clone());
+        Some(killed(&kill))
     }
 
     /// Ends rollbacks: the flags decide again from the next step of each notebook on.
@@ -227,7 +272,16 @@ impl Environment {
         let ability = Ability { is_built_in: true, has_live_query: true };
         let (flags, is_configured) = (self.flags.load(), self.flags.is_expected());
         let decision = decide_in(&mut self.evaluations, &flags, is_configured, context, ability);
-        decision.under(self.guarding.latch())
+        self.kill.over(decision.under(self.guarding.latch()))
+    }
+
+    /// What keeps a notebook on the old path whatever the flags say, for people; the widest first.
+    pub fn overruled_by(&self, notebook: &str) -> Vec<String> {
+        let kills = self.kill.kills().into_iter().map(|kill| kill.to_string());
+        let closed = self.guarding.latch().holds(notebook);
+        kills
+            .chain(closed.map(|closed| format!("the guard has rolled back {}: {}", closed.scope, closed.grounds)))
+            .collect()
     }
 
     /// Which rule of the flag document decides for a notebook, and how; nothing where there is no document.
@@ -248,6 +302,9 @@ impl Environment {
             .flat_map(Notebook::known)
             .map(|known| Known { context: known.context.at(now.wall_ms), ..known })
             .collect();
+        if self.kill.is_on() {
+            return Ok(Plan::none(known.len()));
+        }
         let latch = self.guarding.latch();
         Ok(bridge_core::plan(&self.flags.load(), self.flags.is_expected(), &next.load(), latch, &known))
     }
@@ -267,4 +324,23 @@ fn submit(lane: Option<&Lane>, key: NotebookKey, observation: Observation, fault
     let executions = observation.executions.len() as u64;
     let is_taken = lane.is_some_and(|lane| lane.submit(key, observation, fault));
     if is_taken { Ok(()) } else { Err(Shed { executions }) }
+}
+
+fn killed(kill: &Kill) -> Diagnostic {
+    let (code, help) = match (kill.way, kill.is_doubtful) {
+        (_, true) => ("KILLED_IN_DOUBT", "write 1 to kill, 0 or nothing at all not to"),
+        (KillWay::Call, _) => ("KILLED", "bridge.unkill(reason) ends it"),
+        _ => ("KILLED", "bridge.status().kills shows what holds the switch"),
+    };
+    let message = format!("{kill}: every notebook is served by the old path");
+    Diagnostic { level: Level::Error, code, message, help: help.to_owned() }
+}
+
+fn still_killed(kill: &Kill) -> Diagnostic {
+    Diagnostic {
+        level: Level::Warning,
+        code: "STILL_KILLED",
+        message: format!("{kill}: every notebook stays on the old path"),
+        help: "bridge.status().kills shows what holds the switch".to_owned(),
+    }
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bridge_core::{
-    Advice, Comparison, Diagnostic, Evidence, Guard, GuardSettings, GuardStatus, Latch, Level, RearmError, Rollback,
-    Scope,
+    Advice, Comparison, Diagnostic, Evidence, Guard, GuardSettings, GuardStatus, Kill, Latch, Level, RearmError,
+    Rollback, Scope, UnkillError,
 };
 use registry::{NotebookId, Now};
 
@@ -45,7 +45,10 @@ impl Guarding {
         let mut news = Vec::new();
         match file.map(LatchFile::at) {
             Some(file) if self.file.as_ref().is_none_or(|known| known.path() != file.path()) => {
+                let killed = self.guard.latch().killed().cloned();
                 news.extend(self.open(now, settings, file));
+                // A kill that came before the file goes into it.
+                news.extend(killed.and_then(|kill| self.kill(now, kill)));
             }
             _ => self.guard.configure(settings),
         }
@@ -131,6 +134,23 @@ impl Guarding {
         reason: &str,
     ) -> Result<Option<Diagnostic>, RearmError> {
         self.guard.rearm(now, scope, by, reason)?;
+        self.latch = Arc::new(self.guard.latch().clone());
+        Ok(self.save(now, Durability::Machine))
+    }
+
+    /// Keeps a kill with the rollbacks; what cannot be saved of it is told.
+    pub fn kill(&mut self, now: Now, kill: Kill) -> Option<Diagnostic> {
+        self.guard.kill(kill);
+        self.latch = Arc::new(self.guard.latch().clone());
+        self.save(now, Durability::Machine)
+    }
+
+    /// Lets go of the kill; what cannot be saved of it is told.
+    ///
+    /// # Errors
+    /// Without a reason, or where none is kept.
+    pub fn unkill(&mut self, now: Now, reason: &str) -> Result<Option<Diagnostic>, UnkillError> {
+        self.guard.unkill(reason)?;
         self.latch = Arc::new(self.guard.latch().clone());
         Ok(self.save(now, Durability::Machine))
     }

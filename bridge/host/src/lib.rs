@@ -3,6 +3,7 @@
 
 pub mod environment;
 pub mod guarding;
+pub mod kill;
 pub mod lane;
 pub mod latch;
 pub mod log;
@@ -10,3 +11,4 @@ pub mod source;
 pub mod sql;
 pub mod step;
 pub mod store;
+mod watch;

@@ -1,28 +1,17 @@
 //! Flags from a file: read once before the first decision, then followed.
-//!
-//! The directory is watched, not the file: a watched file is lost at the first atomic rename, and a Kubernetes volume swaps
-//! a link beside it. Its parent is watched too, for a directory that is swapped as a whole. Beneath both lies a slow poll,
-//! which finds whatever the operating system does not tell. Content is compared, so events may repeat and lie.
 
+use std::error;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-use std::{error, fmt};
 
 use flags::{Applied, DocumentError, LiveFlags, MAX_DOCUMENT_BYTES};
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-/// How often the file is read without being told to: rare enough to cost nothing, and the most that a change can be late on
-/// a file system without events, or after a directory has been recreated above the parent.
-pub const POLL: Duration = Duration::from_millis(250);
-
-/// How long bad content must stay the same before it is reported: a file written in place is bad for some milliseconds.
-/// Good content never waits.
-pub const SETTLE: Duration = Duration::from_millis(50);
+use crate::watch::{Follow, Following, IsOver};
+pub use crate::watch::{POLL, SETTLE};
 
 /// A file whose content [`LiveFlags`] follows, until this is dropped.
 ///
@@ -30,13 +19,8 @@ pub const SETTLE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct FlagFile {
     path: PathBuf,
-    signals: Sender<Signal>,
-    is_over: IsOver,
+    _following: Following,
 }
-
-/// Whether the source has been let go. Its thread holds the lock while it applies a document, so that none takes effect after
-/// the drop: the next source may have put another in force by then.
-type IsOver = Arc<Mutex<bool>>;
 
 /// What became of the file. Each is told once, not again while it lasts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,38 +161,17 @@ impl FlagFile {
         on_event: impl Fn(SourceEvent) + Send + 'static,
     ) -> Self {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let (signals, received) = mpsc::channel();
         let is_over = IsOver::default();
         let mut follower = Follower::new(path.clone(), live, Arc::clone(&is_over), poll, on_event);
         follower.look(Instant::now());
         follower.tell_trouble();
-        follower.start(signals.clone(), received);
-        Self { path, signals, is_over }
+        Self { path, _following: Following::begin(follower, is_over) }
     }
 
     /// The absolute path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
-}
-
-impl Drop for FlagFile {
-    fn drop(&mut self) {
-        *self.is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        // The thread may have ended before; then there is nobody left to tell.
-        let _ = self.signals.send(Signal::Stop);
-    }
-}
-
-/// Why the thread wakes up before its time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Signal {
-    /// Something happened in the directory.
-    Content,
-    /// Something happened to the directory itself: its watch may be dead.
-    Directory,
-    /// The source was dropped.
-    Stop,
 }
 
 /// What a look at the file finds.
@@ -238,18 +201,6 @@ struct Follower<F> {
 impl<F: Fn(SourceEvent) + Send + 'static> Follower<F> {
     fn new(path: PathBuf, live: Arc<LiveFlags>, is_over: IsOver, poll: Duration, on_event: F) -> Self {
         Self { path, live, is_over, poll, on_event, found: None, unsettled: None, told: None }
-    }
-
-    /// Reads the file. New good content takes effect at once, trouble has to last.
-    fn look(&mut self, now: Instant) {
-        let found = Found::at(&self.path);
-        if self.found.as_ref() != Some(&found) {
-            self.unsettled = self.consider(&found).map(|trouble| (trouble, now));
-            self.found = Some(found);
-        }
-        if self.unsettled.as_ref().is_some_and(|(_, since)| now.duration_since(*since) >= SETTLE) {
-            self.tell_trouble();
-        }
     }
 
     /// Applies what was found, or says what is wrong with it.
@@ -296,35 +247,24 @@ impl<F: Fn(SourceEvent) + Send + 'static> Follower<F> {
             (self.on_event)(trouble);
         }
     }
+}
 
-    fn start(self, signals: Sender<Signal>, received: Receiver<Signal>) {
-        let (hand_over, taken) = mpsc::channel::<Self>();
-        let run = move || {
-            if let Ok(follower) = taken.recv() {
-                follower.run(signals, &received);
-            }
-        };
-        match thread::Builder::new().name("flag-file".to_owned()).spawn(run) {
-            // Cannot fail: the thread waits for it.
-            Ok(_) => drop(hand_over.send(self)),
-            Err(error) => self.tell_unwatched(&error, true),
-        }
+impl<F: Fn(SourceEvent) + Send + 'static> Follow for Follower<F> {
+    const THREAD: &'static str = "flag-file";
+
+    fn path(&self) -> &Path {
+        &self.path
     }
 
-    fn run(mut self, signals: Sender<Signal>, received: &Receiver<Signal>) {
-        let mut watches = Watches::new(&self.path, signals).inspect_err(|error| self.tell_unwatched(error, false)).ok();
-        loop {
-            if let Some(Err(error)) = watches.as_mut().map(Watches::arm) {
-                self.tell_unwatched(&error, false);
-                watches = None;
-            }
-            // After arming, so that what came before the watch is seen as well.
-            self.look(Instant::now());
-            match next(received, self.patience()) {
-                Some(Signal::Stop) => return,
-                Some(Signal::Directory) => watches.iter_mut().for_each(Watches::disarm),
-                Some(Signal::Content) | None => {}
-            }
+    /// Reads the file. New good content takes effect at once, trouble has to last.
+    fn look(&mut self, now: Instant) {
+        let found = Found::at(&self.path);
+        if self.found.as_ref() != Some(&found) {
+            self.unsettled = self.consider(&found).map(|trouble| (trouble, now));
+            self.found = Some(found);
+        }
+        if self.unsettled.as_ref().is_some_and(|(_, since)| now.duration_since(*since) >= SETTLE) {
+            self.tell_trouble();
         }
     }
 
@@ -339,21 +279,6 @@ impl<F: Fn(SourceEvent) + Send + 'static> Follower<F> {
         let reason = error.to_string();
         (self.on_event)(SourceEvent::Unwatched { path: self.path.clone(), reason, stopped });
     }
-}
-
-/// The most urgent of the signals that are there, after waiting for one; `None` if none came.
-fn next(received: &Receiver<Signal>, patience: Duration) -> Option<Signal> {
-    let first = match received.recv_timeout(patience) {
-        Ok(signal) => signal,
-        Err(RecvTimeoutError::Timeout) => return None,
-        Err(RecvTimeoutError::Disconnected) => return Some(Signal::Stop),
-    };
-    let urgency = |signal: &Signal| match signal {
-        Signal::Content => 0,
-        Signal::Directory => 1,
-        Signal::Stop => 2,
-    };
-    received.try_iter().chain([first]).max_by_key(urgency)
 }
 
 impl Found {
@@ -378,98 +303,6 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_DOCUMENT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// The watches on the directory of the file and on the directory above it.
-struct Watches {
-    watcher: RecommendedWatcher,
-    directory: PathBuf,
-    armed: Vec<(PathBuf, Option<Identity>)>,
-}
-
-/// Tells a directory from another that has taken its name.
-type Identity = (u64, u64);
-
-impl Watches {
-    fn new(path: &Path, signals: Sender<Signal>) -> notify::Result<Self> {
-        let directory = path.parent().unwrap_or(path).to_owned();
-        // From the top down: a directory that appears while its parent is being armed is then found when its turn comes.
-        let above = directory.parent().map(Path::to_owned);
-        let armed = above.into_iter().chain([directory.clone()]).map(|watched| (watched, None)).collect();
-        let around = directory.clone();
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if let Some(signal) = signal(event, &around) {
-                // The thread may have ended before; then there is nobody left to tell.
-                let _ = signals.send(signal);
-            }
-        })?;
-        Ok(Self { watcher, directory, armed })
-    }
-
-    /// Watches the directories that are there and not watched yet, or are others than before.
-    fn arm(&mut self) -> notify::Result<()> {
-        for (directory, armed) in &mut self.armed {
-            let there = identity(directory);
-            if *armed == there {
-                continue;
-            }
-            // Fails where the watch has died with its directory, which is as good.
-            let _ = self.watcher.unwatch(directory);
-            *armed = there;
-            if there.is_none() {
-                continue;
-            }
-            match self.watcher.watch(directory, RecursiveMode::NonRecursive) {
-                Err(error) if is_gone(&error) => *armed = None,
-                // The directory above may belong to others; without it the poll sees a swap.
-                Err(error) if *directory == self.directory => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn disarm(&mut self) {
-        for (_, armed) in &mut self.armed {
-            *armed = None;
-        }
-    }
-}
-
-fn is_gone(error: &notify::Error) -> bool {
-    match &error.kind {
-        notify::ErrorKind::PathNotFound | notify::ErrorKind::WatchNotFound => true,
-        notify::ErrorKind::Io(error) => error.kind() == io::ErrorKind::NotFound,
-        _ => false,
-    }
-}
-
-#[cfg(unix)]
-fn identity(directory: &Path) -> Option<Identity> {
-    use std::os::unix::fs::MetadataExt;
-    let metadata = fs::metadata(directory).ok()?;
-    Some((metadata.dev(), metadata.ino()))
-}
-
-#[cfg(not(unix))]
-fn identity(directory: &Path) -> Option<Identity> {
-    fs::metadata(directory).ok().map(|_| (0, 0))
-}
-
-/// What an event means to the file in `directory`: nothing, if it is about a neighbour of the directory.
-fn signal(event: notify::Result<notify::Event>, directory: &Path) -> Option<Signal> {
-    use notify::event::{AccessKind, AccessMode};
-    let Ok(event) = event else { return Some(Signal::Directory) };
-    let reading = matches!(event.kind, EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write));
-    if reading {
-        // Our own, for one: answering it would never end.
-        return None;
-    }
-    if event.need_rescan() || event.paths.iter().any(|path| path == directory || directory.starts_with(path)) {
-        return Some(Signal::Directory);
-    }
-    let inside = event.paths.iter().any(|path| path.parent() == Some(directory));
-    inside.then_some(Signal::Content)
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ use registry::{
 };
 use serde::Serialize;
 
+use crate::kill::KillSwitch;
 use fence::Timer;
 pub use host::Facade;
 use host_code::Mark;
@@ -44,6 +45,8 @@ pub struct Notebook {
     generation_seen: u64,
     latch: Arc<Latch>,
     has_new_latch: bool,
+    kill: Arc<KillSwitch>,
+    kills_seen: u64,
     ledger: Ledger,
     gate: Gate,
     /// Claims that a session lost in a flip before it started them.
@@ -137,6 +140,8 @@ impl Notebook {
             flags,
             latch: Arc::default(),
             has_new_latch: false,
+            kill: Arc::default(),
+            kills_seen: 0,
             ledger: Ledger::default(),
             gate: Gate::default(),
             handed_on: BTreeSet::new(),
@@ -163,6 +168,11 @@ impl Notebook {
     pub fn heed(&mut self, latch: Arc<Latch>) {
         self.latch = latch;
         self.has_new_latch = true;
+    }
+
+    /// Obeys this kill switch from the next step on.
+    pub fn obey(&mut self, kill: Arc<KillSwitch>) {
+        self.kill = kill;
     }
 
     /// What an operator sees.
@@ -234,7 +244,8 @@ impl Notebook {
 
     fn decide(&self, now: Now, context: &Context, ability: Ability) -> Decision {
         let is_configured = self.flags.is_expected();
-        decide(&self.flags.load(), is_configured, &context.clone().at(now.wall_ms), ability).under(&self.latch)
+        let decision = decide(&self.flags.load(), is_configured, &context.clone().at(now.wall_ms), ability);
+        self.kill.over(decision.under(&self.latch))
     }
 
     fn registry_ids(&mut self, now: Now) -> SessionIds {

@@ -16,6 +16,8 @@ export interface BridgeOptions {
   attributes?: Attributes | ((notebookId: string) => Attributes);
   /** Lets the guard roll back by itself. Without it, the guard only says what it would do. */
   guard?: GuardOptions;
+  /** A file that, while it is there, keeps every notebook on the old path. `null` ends the watch. */
+  killFile?: string | null;
 }
 
 /** How the guard works. */
@@ -56,6 +58,8 @@ const ADDON_UNAVAILABLE = "ADDON_UNAVAILABLE";
 
 /** Configures the bridge in this environment. Later calls replace what they name. */
 export function configure(options: BridgeOptions): void {
+  killFromEnvironment();
+  if (options.killFile !== undefined) useKillFile(options.killFile);
   if (options.attributes !== undefined) attributes = options.attributes;
   if (options.guard !== undefined) useGuard(options.guard);
   if (options.flags !== undefined) useFlags(options.flags);
@@ -121,8 +125,37 @@ export function refusal(error: unknown): unknown {
   }
 }
 
+let killFile: string | null = null;
+let isKillRead = false;
+
+/** Before the flags, as the guard is: a notebook that is to stay on the old path must not leave it for a moment. */
+function useKillFile(file: string | null): void {
+  isKillFileChosen = true;
+  if (file === killFile) return;
+  killFile = file;
+  const missing = addonError();
+  if (missing) return reportMissing(missing);
+  if (file === null) addon().releaseKillFile();
+  else addon().watchKillFile(file, onFlagNews);
+  notifyFlags();
+}
+
+let isKillFileChosen = false;
+
+/** The variables that kill, looked at once, before anything is decided. Without the addon there is nothing to kill. */
+function killFromEnvironment(): void {
+  if (isKillRead || !addonOrNull()) return;
+  isKillRead = true;
+  const name = "RUNTIME_BRIDGE_KILL";
+  const news = JSON.parse(addon().killByVariable(name, environmentVariable(name), wallMs())) as Diagnostic | null;
+  if (news) report(news);
+  const file = environmentVariable("RUNTIME_BRIDGE_KILL_FILE");
+  if (file && !isKillFileChosen) useKillFile(file);
+}
+
 /** Flags named by the environment are read before the first decision, unless the host has configured its own. */
 function configureFromEnvironment(): void {
+  killFromEnvironment();
   if (isConfigured) return;
   isConfigured = true;
   const file = environmentVariable("RUNTIME_BRIDGE_FLAGS");
@@ -234,7 +267,20 @@ export interface BridgeStatus {
   flags: { configured: boolean; generation: number; error: Omit<Diagnostic, "level"> | null };
   /** The guard; `null` without the addon. */
   guard: GuardStatus | null;
+  /** What holds the kill switch; it is off where this is empty. The flag's own `DISABLED` is not among these. */
+  kills: Kill[];
   notebooks: NotebookStatus[];
+}
+
+/** One way in which the kill switch is on: every notebook is served by the old path. */
+export interface Kill {
+  way: "call" | "variable" | "file";
+  reason: string;
+  by?: string;
+  /** Milliseconds since 1970; 0 where nobody knows. */
+  sinceWallMs: number;
+  /** Nobody may have meant it: it is on because something could not be read. */
+  isDoubtful: boolean;
 }
 
 /** What an operator sees of a notebook. */
@@ -265,7 +311,10 @@ export interface NotebookStatus {
 /** Why a notebook gets its route: the text for people, and its parts. */
 export interface RouteExplanation {
   text: string;
-  explanation: Record<string, unknown>;
+  /** The flag document's part; `null` where there is none. */
+  explanation: Record<string, unknown> | null;
+  /** What wins over the flags here: the kill switch, rollbacks of the guard. */
+  overruledBy: string[];
 }
 
 /** What a flag document would do. */
@@ -295,13 +344,14 @@ export const bridge = {
     if (!native) {
       const legacy = isHostLegacy ? "host" : "unavailable";
       const flags = { configured: isConfigured, generation: 0, error: null };
-      return { addon: false, legacy, flags, guard: null, notebooks: [] };
+      return { addon: false, legacy, flags, guard: null, kills: [], notebooks: [] };
     }
     return {
       addon: true,
       legacy: isHostLegacy ? "host" : "compat",
       flags: JSON.parse(native.flagsStatus()) as BridgeStatus["flags"],
       guard: JSON.parse(native.guardStatus()) as GuardStatus,
+      kills: JSON.parse(native.kills()) as Kill[],
       notebooks: JSON.parse(native.notebooksStatus()) as NotebookStatus[],
     };
   },
@@ -312,7 +362,7 @@ export const bridge = {
     return decisionOf(notebookId, addon().route(notebookId, contextOf(notebookId, extra), wallMs()));
   },
 
-  /** Which rule of the flag document decides for a notebook; `null` where there is no document. */
+  /** Which rule of the flag document decides for a notebook, and what overrules it; `null` where there is neither. */
   explain(notebookId: string, extra: Attributes = {}): RouteExplanation | null {
     configureFromEnvironment();
     const context = JSON.stringify({ ...attributesOf(notebookId), ...extra });
@@ -344,6 +394,28 @@ export const bridge = {
     notifyFlags();
   },
 
+  /**
+   * Throws the kill switch: every notebook goes to the old path now and stays there, whatever flags and evidence say, until
+   * {@link bridge.unkill}. It outlives the process where the guard has a latch.
+   */
+  kill(reason: string, { by }: { by?: string } = {}): void {
+    const missing = addonError();
+    // Where there is nothing to kill, the call is no reason to fail.
+    if (missing) return reportMissing(missing);
+    for (const news of JSON.parse(addon().kill(reason, by, wallMs(), monoMs())) as Diagnostic[]) report(news);
+    notifyFlags();
+  },
+
+  /** Ends the kill by {@link bridge.kill}. Throws without a reason, and where no call has killed. */
+  unkill(reason: string): void {
+    try {
+      for (const news of JSON.parse(addon().unkill(reason, wallMs(), monoMs())) as Diagnostic[]) report(news);
+    } catch (error) {
+      throw refusal(error);
+    }
+    notifyFlags();
+  },
+
   /** Listens; gives the function that ends it. */
   on<E extends keyof BridgeEvents>(event: E, listener: (news: BridgeEvents[E]) => void): () => void {
     if (!Object.hasOwn(listeners, event)) {
@@ -368,4 +440,6 @@ export async function shutdown(): Promise<void> {
   const news = native && (JSON.parse(native.saveGuard(wallMs(), monoMs())) as Diagnostic | null);
   if (news) report(news);
   native?.unwatchFlags();
+  native?.unwatchKillFile();
+  killFile = null;
 }

@@ -6,6 +6,8 @@ use std::fmt;
 use registry::{NotebookId, Now};
 use serde::{Deserialize, Serialize};
 
+use crate::Kill;
+
 /// Notebooks that are latched one by one. Beyond this they are no longer single cases, and the latch closes everywhere.
 pub const MAX_LATCHED_NOTEBOOKS: usize = 1000;
 
@@ -112,6 +114,35 @@ impl RearmError {
     }
 }
 
+/// Why a kill is not ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnkillError {
+    /// The reason is empty.
+    #[error("ending a kill needs a reason")]
+    NoReason,
+    /// No call has killed.
+    #[error("no call has thrown the kill switch")]
+    NotKilled,
+}
+
+impl UnkillError {
+    /// The cause as a stable name in capitals.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoReason => "UNKILL_WITHOUT_REASON",
+            Self::NotKilled => "NOT_KILLED",
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NoReason => "say what has been found and why the new path may serve again",
+            Self::NotKilled => "look at what status shows as kills: a flag, a variable or a file is ended where it is",
+        }
+    }
+}
+
 /// All rollbacks in force. Closing is idempotent and never moves what is closed; only [`Latch::rearm`] opens.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -119,6 +150,9 @@ pub struct Latch {
     everywhere: Option<Closed>,
     notebooks: BTreeMap<NotebookId, Closed>,
     rearmed: VecDeque<Rearmed>,
+    /// The kill by a call. It is no rollback: re-arming does not end it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    killed: Option<Kill>,
 }
 
 impl Latch {
@@ -162,6 +196,27 @@ impl Latch {
                 true
             }
         }
+    }
+
+    /// The kill that is kept here.
+    pub fn killed(&self) -> Option<&Kill> {
+        self.killed.as_ref()
+    }
+
+    /// Keeps a kill; the first one stays.
+    pub fn kill(&mut self, kill: Kill) {
+        self.killed.get_or_insert(kill);
+    }
+
+    /// Lets go of the kill.
+    ///
+    /// # Errors
+    /// Without a reason, or where none is kept.
+    pub fn unkill(&mut self, reason: &str) -> Result<Kill, UnkillError> {
+        if reason.trim().is_empty() {
+            return Err(UnkillError::NoReason);
+        }
+        self.killed.take().ok_or(UnkillError::NotKilled)
     }
 
     /// Opens: everywhere means every notebook too.

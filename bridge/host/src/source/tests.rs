@@ -1,7 +1,7 @@
 //! What does a flag file do to the flags in force, and what is told of it?
 
 use std::sync::Mutex;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{self, Receiver};
 
 use tempfile::TempDir;
 

@@ -21,15 +21,15 @@ const DEFAULT_DRAIN_MS: u64 = 30_000;
 const GRACE_MS: u64 = 2_000;
 
 impl Notebook {
-    /// Compares the generation of the flags with the one last seen, and looks for a new latch: the first step after a change
-    /// acts on it, whether or not anybody announced it.
+    /// Compares the generation of the flags with the one last seen, and looks for a new latch and at the kill switch: the first
+    /// step after a change acts on it, whether or not anybody announced it.
     pub(super) fn notice_flags(&mut self, now: Now) {
-        let generation = self.flags.generation();
-        if generation == self.generation_seen && !self.has_new_latch {
+        let (generation, kills) = (self.flags.generation(), self.kill.changes());
+        if generation == self.generation_seen && kills == self.kills_seen && !self.has_new_latch {
             return;
         }
         self.has_new_latch = false;
-        self.generation_seen = generation;
+        (self.generation_seen, self.kills_seen) = (generation, kills);
         let runtimes: Vec<RuntimeKey> = self.seats.keys().copied().collect();
         for runtime in runtimes {
             self.decide_again(now, runtime);

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::mpsc::RecvTimeoutError;
+use std::thread;
 
 use super::*;
 

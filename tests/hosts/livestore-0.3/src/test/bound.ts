@@ -38,21 +38,23 @@ bridge.on("diagnostic", (diagnostic) => {
   notice();
 });
 
-/** Gives every notebook this route. */
-export const route = (variant: "legacy" | "shadow" | "live" | "registry", boundary = "drain"): void =>
-  configure({
-    flags: {
-      flags: {
-        "runtime-route": {
-          state: "ENABLED",
-          variants: { legacy: "legacy", shadow: "shadow", live: "live", registry: "registry" },
-          defaultVariant: variant,
-          targeting: {},
-          metadata: { boundary },
-        },
-      },
+type Variant = "legacy" | "shadow" | "live" | "registry";
+
+/** A flag document that gives every notebook this route. */
+export const routeDocument = (variant: Variant, boundary = "drain") => ({
+  flags: {
+    "runtime-route": {
+      state: "ENABLED",
+      variants: { legacy: "legacy", shadow: "shadow", live: "live", registry: "registry" },
+      defaultVariant: variant,
+      targeting: {},
+      metadata: { boundary },
     },
-  });
+  },
+});
+
+/** Gives every notebook this route. */
+export const route = (variant: Variant, boundary = "drain"): void => configure({ flags: routeDocument(variant, boundary) });
 
 export const pathOf = (sessionId: string | null | undefined): "legacy" | "registry" =>
   sessionId?.startsWith("html-registry-") === true ? "registry" : "legacy";
