@@ -63,6 +63,11 @@ impl Agent {
         }
     }
 
+    /// What it runs.
+    pub fn runtime_type(&self) -> &RuntimeType {
+        &self.runtime_type
+    }
+
     /// True while an execution or a session event is under way.
     pub fn is_working(&self) -> bool {
         self.work.is_some()

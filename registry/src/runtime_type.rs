@@ -26,6 +26,10 @@ pub struct RuntimeType {
     /// What executes its cells; a type without a handler is known and cannot be started.
     #[serde(skip)]
     pub handler: Option<Handler>,
+    /// Whether its handler does more than show the same again when a cell is run twice. Such an execution is noted on the disk
+    /// before it is entered, where the store does not see to that by itself.
+    #[serde(skip)]
+    pub has_side_effects: bool,
 }
 
 /// What executes the cells of a runtime type.
@@ -47,6 +51,7 @@ impl RuntimeType {
             priority: 100,
             is_available: true,
             handler: Some(Handler::Html),
+            has_side_effects: false,
         }
     }
 }

@@ -7,6 +7,7 @@ mod backtest;
 mod dependencies;
 mod flips;
 mod guard;
+mod journal;
 mod manager;
 mod materialiser;
 mod normalise;

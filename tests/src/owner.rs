@@ -6,11 +6,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bridge_core::{Ability, Comparison, Decision, Fault, Latch, Observation, judge};
+use bridge_host::journal::SharedJournal;
 use bridge_host::step::{Effect, Input, LegacyKind, Method, Notebook, RuntimeKey, SessionIds};
 use flags::LiveFlags;
 use legacy_compat::{CallId, Hook, HtmlRuntimeState};
 use registry::{
-    Answer, Capabilities, Event, Failure, NotebookId, NotebookState, Now, Reply, RuntimeId, SessionId, Ticket, TimerId,
+    Answer, Capabilities, Event, Failure, NotebookId, NotebookState, Now, Reply, RuntimeId, RuntimeType, SessionId,
+    Ticket, TimerId,
 };
 
 use crate::watch;
@@ -100,6 +102,29 @@ impl MemoryOwner {
             host_code: HostCode::default(),
             host_answer: Ok(Reply::Done),
         }
+    }
+
+    /// Runs cells of this type on the new path.
+    pub fn serve(&mut self, runtime_type: RuntimeType) {
+        self.notebook.serve(runtime_type);
+    }
+
+    /// Gives the notebook a journal of starts.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub fn keep_journal(&mut self, journal: SharedJournal) {
+        let read = self.notebook.keep_journal(journal);
+        assert!(read.is_ok(), "{read:?}");
+    }
+
+    /// The process ends without a word and another one opens the store: what is in it is all that is left.
+    pub fn crash(&mut self) {
+        let flags = Arc::clone(&self.flags);
+        let reopened = Self { flags, state: self.state.clone(), log: self.log.clone(), ..Self::with_legacy(self.kind) };
+        let notebook = Notebook::new(NotebookId::from("nb"), Arc::clone(&self.flags), [8; 32]);
+        *self = Self { notebook, now: self.now, ..reopened };
+        self.has_news = true;
     }
 
     /// The notebook's status.

@@ -112,7 +112,8 @@ mod tests {
         let (release, held) = mpsc::channel::<()>();
         let lane = Lane::open(move || {
             wedged.send(()).unwrap();
-            drop(held.recv());
+            // Only its end lets the thread go on.
+            let _ = held.recv();
         })
         .unwrap();
         assert!(lane.submit(key, observation(), None));

@@ -3,6 +3,7 @@
 
 pub mod environment;
 pub mod guarding;
+pub mod journal;
 pub mod kill;
 pub mod lane;
 pub mod latch;

@@ -8,6 +8,7 @@ mod fence;
 mod flip;
 mod host;
 mod host_code;
+mod journalling;
 mod legacy_core;
 mod manager;
 mod paths;
@@ -30,6 +31,7 @@ use registry::{
 };
 use serde::Serialize;
 
+use crate::journal::SharedJournal;
 use crate::kill::KillSwitch;
 use fence::Timer;
 pub use host::Facade;
@@ -47,6 +49,11 @@ pub struct Notebook {
     has_new_latch: bool,
     kill: Arc<KillSwitch>,
     kills_seen: u64,
+    journal: Option<SharedJournal>,
+    /// Executions that an earlier process has noted as entered.
+    entered_before: BTreeSet<QueueId>,
+    /// What its sessions on the new path run.
+    runtime_type: RuntimeType,
     ledger: Ledger,
     gate: Gate,
     /// Claims that a session lost in a flip before it started them.
@@ -142,6 +149,9 @@ impl Notebook {
             has_new_latch: false,
             kill: Arc::default(),
             kills_seen: 0,
+            journal: None,
+            entered_before: BTreeSet::new(),
+            runtime_type: RuntimeType::html(),
             ledger: Ledger::default(),
             gate: Gate::default(),
             handed_on: BTreeSet::new(),
@@ -249,9 +259,8 @@ impl Notebook {
     }
 
     fn registry_ids(&mut self, now: Now) -> SessionIds {
-        let runtime_type = RuntimeType::html();
         let runtime_id = registry::RuntimeId::for_agent(&mut self.ids);
-        let session_id = SessionId::for_agent(&runtime_type.name, &runtime_id, now, &mut self.ids);
+        let session_id = SessionId::for_agent(&self.runtime_type.name, &runtime_id, now, &mut self.ids);
         SessionIds { runtime_id, session_id }
     }
 
@@ -394,7 +403,8 @@ impl Notebook {
 
     fn seat(&mut self, runtime: RuntimeKey) -> &mut Seat {
         let ids = &mut self.ids;
-        self.seats.entry(runtime).or_insert_with(|| Seat::new(ids.split(), ids.split()))
+        let runtime_type = &self.runtime_type;
+        self.seats.entry(runtime).or_insert_with(|| Seat::new(runtime_type.clone(), ids.split(), ids.split()))
     }
 
     /// The live query runs while the registry serves or is compared with, or a manager is mounted, and only then.

@@ -6,9 +6,7 @@
 
 use bridge_core::{Change, Decision, Diagnostic, Lease, Level, Path};
 use legacy_compat::{CallId, ManagerInput, Server};
-use registry::{
-    Answer, Failure, Now, Query, Reply, RuntimeId, RuntimeType, SessionId, SessionIdentity, session_events,
-};
+use registry::{Answer, Failure, Now, Query, Reply, RuntimeId, SessionId, SessionIdentity, session_events};
 
 use super::host::Facade;
 use super::seat::Flip;
@@ -110,7 +108,7 @@ impl Notebook {
         };
         let lease = Lease { path, token: self.token, runtime_id: ids.runtime_id, session_id: ids.session_id, decision };
         let identity = self.identity(runtime, &lease);
-        let events = session_events(vec![old.session_id.clone()], &identity, RuntimeType::html().name);
+        let events = session_events(vec![old.session_id.clone()], &identity, self.runtime_type.name.clone());
         self.seat(runtime).flip = Some(Flip::Announcing(Box::new(lease)));
         self.commit(Asker::Flip(runtime), path, self.token, events);
     }
@@ -205,7 +203,7 @@ impl Notebook {
     pub(super) fn identity(&mut self, runtime: RuntimeKey, lease: &Lease) -> SessionIdentity {
         let capabilities = match lease.path {
             Path::Legacy => self.seat(runtime).capabilities.clone(),
-            Path::Registry => RuntimeType::html().capabilities,
+            Path::Registry => self.runtime_type.capabilities.clone(),
         };
         SessionIdentity { runtime_id: lease.runtime_id.clone(), session_id: lease.session_id.clone(), capabilities }
     }

@@ -3,8 +3,8 @@
 use bridge_core::{Decision, Diagnostic, Lease, Level, Path, Reason};
 use legacy_compat::{CallId, Effect as LegacyEffect, Hook, HtmlInput, ManagerInput};
 use registry::{
-    CellId, Effect as AgentEffect, Failure, Now, Output, Phase, QueueId, Reply, RuntimeType, SessionIdentity,
-    TerminationReason, TimerId,
+    CellId, Effect as AgentEffect, Failure, Now, Output, Phase, QueueId, Reply, SessionIdentity, TerminationReason,
+    TimerId,
 };
 
 use super::fence::Timer;
@@ -99,7 +99,7 @@ impl Notebook {
 
     pub(super) fn start_agent(&mut self, now: Now, runtime: RuntimeKey, waiting: Waiting, identity: SessionIdentity) {
         self.seat(runtime).starting = Some(waiting);
-        let identity = SessionIdentity { capabilities: RuntimeType::html().capabilities, ..identity };
+        let identity = SessionIdentity { capabilities: self.runtime_type.capabilities.clone(), ..identity };
         self.set_facade(runtime, Facade::Closed);
         self.step_agent(now, runtime, registry::Input::Start(identity));
     }
@@ -253,7 +253,13 @@ impl Notebook {
             }
             AgentEffect::Commit { ticket, events } => {
                 let token = self.seat(runtime).agent_token;
-                self.commit(Asker::Agent(runtime, ticket), Path::Registry, token, events);
+                match self.note_starts(now, runtime, &events) {
+                    Ok(()) => self.commit(Asker::Agent(runtime, ticket), Path::Registry, token, events),
+                    Err(failure) => {
+                        let ticket = self.ask(Asked::question(Asker::Agent(runtime, ticket)));
+                        self.effects.push(Effect::Fail { ticket, failure });
+                    }
+                }
             }
             AgentEffect::Query { ticket, query } => {
                 let ticket = self.ask(Asked::question(Asker::Agent(runtime, ticket)));

@@ -85,11 +85,11 @@ impl Flip {
 }
 
 impl Seat {
-    pub(super) fn new(legacy_ids: IdSource, agent_ids: IdSource) -> Self {
+    pub(super) fn new(runtime_type: RuntimeType, legacy_ids: IdSource, agent_ids: IdSource) -> Self {
         Self {
             legacy: LegacyCore::Html(Box::new(HtmlRuntime::new(legacy_ids))),
             legacy_token: Token::default(),
-            agent: Agent::new(RuntimeType::html(), agent_ids),
+            agent: Agent::new(runtime_type, agent_ids),
             agent_token: Token::default(),
             admitted: None,
             lease: None,

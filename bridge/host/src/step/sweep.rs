@@ -18,12 +18,15 @@ impl Notebook {
         let mut ended: Vec<Event> = Vec::new();
         let mut requeued = 0;
         for entry in &mut entries {
-            if !self.is_orphan(entry, &lease) {
+            let was_entered = self.was_entered_before(entry);
+            if !was_entered && !self.is_orphan(entry, &lease) {
                 continue;
             }
-            let is_started = entry.status == QueueStatus::Executing;
+            let is_started = was_entered || entry.status == QueueStatus::Executing;
             self.ledger.inherit(&entry.id, is_started, lease.path, lease.token);
             if is_started {
+                // What the log has forgotten of it waits there like any other.
+                entry.status = QueueStatus::Executing;
                 ended.push(ended_with(ORPHANED, entry, now));
             } else {
                 requeued += 1;

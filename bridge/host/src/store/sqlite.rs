@@ -14,7 +14,7 @@ use std::time::Duration;
 use registry::{Event, NotebookId, NotebookState, Timestamp};
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params};
 
-use self::fault::fault;
+pub(crate) use self::fault::fault;
 use super::record::{Written, decode, encode};
 use super::{Record, Seq, Store, StoreError};
 

@@ -7,7 +7,7 @@ use rusqlite::{Error, ErrorCode};
 use crate::store::StoreError;
 
 /// The error of a store in this file.
-pub(super) fn fault(path: &Path, error: &Error) -> StoreError {
+pub(crate) fn fault(path: &Path, error: &Error) -> StoreError {
     let path = path.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked { path },
