@@ -34,6 +34,7 @@ const FOR_TESTS_ONLY: &[&str] = &["insta", "proptest", "tempfile"];
 struct Dependency {
     name: String,
     is_normal: bool,
+    features: Vec<String>,
 }
 
 fn workspace() -> BTreeMap<String, Vec<Dependency>> {
@@ -57,7 +58,11 @@ fn dependencies(package: &Value) -> Vec<Dependency> {
         .as_array()
         .unwrap()
         .iter()
-        .map(|dependency| Dependency { name: text(&dependency["name"]), is_normal: dependency["kind"].is_null() })
+        .map(|dependency| Dependency {
+            name: text(&dependency["name"]),
+            is_normal: dependency["kind"].is_null(),
+            features: dependency["features"].as_array().unwrap().iter().map(text).collect(),
+        })
         .collect()
 }
 
@@ -104,5 +109,13 @@ fn what_serves_tests_is_a_dev_dependency() {
                 dependency.name
             );
         }
+    }
+}
+
+#[test]
+fn nothing_that_ships_can_be_sabotaged() {
+    for (name, dependencies) in &workspace() {
+        let asks = |dependency: &Dependency| dependency.features.iter().any(|feature| feature == "sabotage");
+        assert_eq!(dependencies.iter().any(asks), name == "tests", "{name} asks for `sabotage`");
     }
 }

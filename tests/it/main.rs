@@ -16,5 +16,6 @@ mod pages;
 mod replay;
 mod shadow;
 mod side_by_side;
+mod simulation;
 mod stores;
 mod traces;

@@ -9,6 +9,7 @@ pub mod placeholder;
 mod player;
 pub mod random;
 pub mod side_by_side;
+pub mod simulator;
 mod trace;
 mod watch;
 

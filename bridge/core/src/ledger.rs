@@ -161,6 +161,17 @@ impl Ledger {
         claimed
     }
 
+    /// What one token holds, another one holds from now on: the session that has it goes on under that one.
+    pub fn renew(&mut self, old: Token, new: Token) {
+        for standing in self.rows.values_mut() {
+            if let Standing::Claimed(_, holder) | Standing::Started(_, holder) = standing
+                && *holder == old
+            {
+                *holder = new;
+            }
+        }
+    }
+
     /// Counts by standing.
     pub fn tally(&self) -> Tally {
         let mut tally = Tally { terminal: self.forgotten, ..Tally::default() };

@@ -13,6 +13,7 @@ mod legacy_core;
 mod manager;
 mod paths;
 mod protocol;
+mod sabotage;
 mod seat;
 mod shadowing;
 mod sweep;
@@ -27,7 +28,8 @@ use bridge_core::{
 use flags::{Context, LiveFlags};
 use legacy_compat::{CallId, Hook};
 use registry::{
-    Answer, CellId, Event, IdSource, NotebookId, Now, QueueId, Reply, RuntimeType, SessionId, Ticket, TimerId,
+    Answer, CellId, Event, Failure, IdSource, NotebookId, Now, Query, QueueId, QueueStatus, Reply, RuntimeType,
+    SessionId, Ticket, TimerId,
 };
 use serde::Serialize;
 
@@ -38,6 +40,10 @@ pub use host::Facade;
 use host_code::Mark;
 pub use legacy_core::LegacyKind;
 pub use protocol::{Effect, HostEvent, Input, Method, RuntimeKey, SessionIds, Shed};
+#[cfg(feature = "sabotage")]
+pub use sabotage::Mechanism;
+#[cfg(not(feature = "sabotage"))]
+use sabotage::Mechanism;
 use seat::Seat;
 
 /// A notebook as its owner steps it: the seats of its runtimes, the ledger of its executions, the gate on its commits.
@@ -70,6 +76,8 @@ pub struct Notebook {
     is_watching: bool,
     ids: IdSource,
     effects: Vec<Effect>,
+    #[cfg(feature = "sabotage")]
+    lacking: Option<Mechanism>,
 }
 
 /// What a ticket was given out for.
@@ -96,6 +104,8 @@ enum Asker {
     Agent(RuntimeKey, Ticket),
     /// The announcement of a flipped session.
     Flip(RuntimeKey),
+    /// A flip that is about to begin, for the active sessions.
+    Check(RuntimeKey),
     /// `executeCode` on the registry path.
     Code(CallId),
     /// The host's own code, and what it is about to begin or end.
@@ -106,6 +116,8 @@ enum Asker {
     Fence(RuntimeKey),
     /// The end of what a session that is gone has left.
     Sweep,
+    /// The ledger, for what a failed commit has left behind; then its asker hears of this failure.
+    Undo(Box<Asker>, Failure),
 }
 
 impl Asker {
@@ -113,7 +125,13 @@ impl Asker {
     fn session_of(&self) -> Option<RuntimeKey> {
         match self {
             Self::Legacy(runtime, _) | Self::Agent(runtime, _) | Self::Host(runtime, _) => Some(*runtime),
-            Self::Flip(_) | Self::Code(_) | Self::Shadow(..) | Self::Fence(_) | Self::Sweep => None,
+            Self::Flip(_)
+            | Self::Check(_)
+            | Self::Code(_)
+            | Self::Shadow(..)
+            | Self::Fence(_)
+            | Self::Sweep
+            | Self::Undo(..) => None,
         }
     }
 }
@@ -166,6 +184,8 @@ impl Notebook {
             is_watching: false,
             ids: IdSource::new(seed),
             effects: Vec::new(),
+            #[cfg(feature = "sabotage")]
+            lacking: None,
         }
     }
 
@@ -207,6 +227,10 @@ impl Notebook {
 
     /// Takes one input and gives the effects to perform, in order.
     pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        // An object that the host has let go of is not even told of a flag.
+        if let Input::Forget { runtime } = input {
+            self.on_forget(now, runtime);
+        }
         self.notice_flags(now);
         match input {
             Input::Admit { runtime, attributes, ability, legacy } => {
@@ -219,15 +243,16 @@ impl Notebook {
             Input::Answer { ticket, answer } => self.on_answer(now, ticket, answer),
             Input::HostCommit { runtime, offer, token, events } => self.on_host_commit(runtime, offer, token, events),
             Input::Timer { timer } => self.on_timer(now, timer),
-            Input::Wake => {}
+            Input::Wake | Input::Forget { .. } => {}
             Input::Compared(outcome) => self.on_compared(outcome),
-            Input::Forget { runtime } => self.on_forget(now, runtime),
         }
         self.drop_leases_of_managers();
-        self.flip_what_is_due(now);
+        self.flip_what_is_due();
         self.shadow_as_needed();
         self.watch_as_needed();
-        std::mem::take(&mut self.effects)
+        let mut effects = std::mem::take(&mut self.effects);
+        effects.sort_by_key(|effect| !effect.is_for_owner());
+        effects
     }
 
     /// Decides the route of a session that is about to start, and names it on the registry path.
@@ -293,18 +318,24 @@ impl Notebook {
             }
             other => other,
         });
-        match &answer {
+        match answer {
             Ok(Reply::Entries(entries)) => {
-                self.observe(entries);
-                self.show_to_shadows(entries);
+                self.observe(&entries);
+                self.show_to_shadows(&entries);
+                self.deliver(now, asked.by, Ok(Reply::Entries(entries)));
             }
-            Ok(_) => {}
-            Err(_) => asked.undo.into_iter().for_each(|(id, standing)| self.ledger.restore(&id, standing)),
+            Err(failure) if !asked.undo.is_empty() => self.undo(now, asked, failure),
+            answer => self.deliver(now, asked.by, answer),
         }
-        match asked.by {
+    }
+
+    /// Gives an answer to who has waited for it.
+    fn deliver(&mut self, now: Now, asker: Asker, answer: Answer) {
+        match asker {
             Asker::Legacy(runtime, ticket) => self.step_legacy(now, runtime, |core| core.answer(now, ticket, answer)),
             Asker::Agent(runtime, ticket) => self.step_agent(now, runtime, registry::Input::Answer(ticket, answer)),
             Asker::Flip(runtime) => self.flip_announced(now, runtime, answer),
+            Asker::Check(runtime) => self.flip_checked(now, runtime, answer),
             Asker::Host(runtime, marks) => {
                 self.host_committed(runtime, if answer.is_ok() { marks } else { Vec::new() });
             }
@@ -313,6 +344,41 @@ impl Notebook {
             Asker::Fence(runtime) => self.fenced(now, runtime, answer),
             // What the store refuses here stays as it was, for the next sweep.
             Asker::Sweep => {}
+            Asker::Undo(asker, failure) => {
+                if let Ok(Reply::Entries(entries)) = answer {
+                    self.record_what_is_ours(&entries);
+                }
+                self.deliver(now, *asker, Err(failure));
+            }
+        }
+    }
+
+    /// Puts the ledger back before a commit that failed. Only the store knows what became of it, for a subscriber may have thrown
+    /// behind it: who asked for it hears of the failure once that is known.
+    fn undo(&mut self, now: Now, asked: Asked, failure: Failure) {
+        let ids: Vec<QueueId> = asked.undo.iter().map(|(id, _)| id.clone()).collect();
+        asked.undo.into_iter().for_each(|(id, standing)| self.ledger.restore(&id, standing));
+        if self.gate.mode() == Mode::Observe {
+            return self.deliver(now, asked.by, Err(failure));
+        }
+        let ticket = self.ask(Asked::question(Asker::Undo(Box::new(asked.by), failure)));
+        self.effects.push(Effect::Query { ticket, query: Query::Entries(ids) });
+    }
+
+    /// A claim or a start that took effect, though its commit failed, is held by the session that it names.
+    fn record_what_is_ours(&mut self, entries: &[registry::QueueEntry]) {
+        for entry in entries {
+            if *self.ledger.standing(&entry.id) != Standing::Pending {
+                continue;
+            }
+            let session = entry.assigned_runtime_session.as_ref();
+            let mut leases = self.seats.values().filter_map(|seat| seat.lease.as_ref());
+            let Some(lease) = leases.find(|lease| session == Some(&lease.session_id)) else { continue };
+            match entry.status {
+                QueueStatus::Assigned => self.ledger.record(&entry.id, Standing::Claimed(lease.path, lease.token)),
+                QueueStatus::Executing => self.ledger.record(&entry.id, Standing::Started(lease.path, lease.token)),
+                _ => {}
+            }
         }
     }
 
@@ -321,7 +387,7 @@ impl Notebook {
             Some(Timer::Legacy(runtime, inner)) => self.step_legacy(now, runtime, |core| core.timer(now, inner)),
             Some(Timer::Deadline(runtime)) => {
                 self.clear_timer(timer);
-                self.fence(runtime);
+                self.fence(runtime, timer);
             }
             None => {}
         }
@@ -331,6 +397,7 @@ impl Notebook {
     fn on_forget(&mut self, now: Now, runtime: RuntimeKey) {
         if self.seats.contains_key(&runtime) {
             self.end_shadow(runtime);
+            self.call_off_flip(runtime);
             self.step_legacy(now, runtime, |core| core.release(now));
             self.step_agent(now, runtime, registry::Input::Release);
             self.seats.remove(&runtime);
@@ -354,7 +421,7 @@ impl Notebook {
     }
 
     fn pass(&self, path: Path, token: Token) -> Pass {
-        Pass { path, token, is_current: token == self.token }
+        Pass { path, token, is_current: token == self.token || self.lacks(Mechanism::TokenCheck) }
     }
 
     /// Judges one event, and remembers how its entry stood, should the commit fail.
@@ -362,6 +429,7 @@ impl Notebook {
         if let Some(id) = event.queue_id() {
             undo.push((id.clone(), self.ledger.remember(id)));
         }
+        self.take_unchecked(pass.path, pass.token, event);
         match self.gate.judge(&mut self.ledger, pass, event) {
             Ruling::Pass => true,
             Ruling::Drop(refusal) => {

@@ -39,11 +39,14 @@ impl Notebook {
     }
 
     /// The drain has lasted long enough. Only the store knows which of the executions that were started are still open.
-    pub(super) fn fence(&mut self, runtime: RuntimeKey) {
+    pub(super) fn fence(&mut self, runtime: RuntimeKey, deadline: TimerId) {
         let seat = self.seat(runtime);
-        let Some(lease) = &seat.lease else { return };
+        let (Some(lease), Some(flip)) = (&seat.lease, &seat.flip) else { return };
         let token = lease.token;
-        let Some(Flip::Due(decision, _)) = seat.flip.take() else { return };
+        let decision = match flip {
+            Flip::Due(decision, of) | Flip::Checking(decision, Some(of)) if of.deadline == deadline => decision.clone(),
+            _ => return,
+        };
         seat.flip = Some(Flip::Fencing(decision));
         let ticket = self.ask(Asked::question(Asker::Fence(runtime)));
         let query = Query::Entries(self.ledger.started(token));
@@ -106,7 +109,7 @@ impl Notebook {
             let failure = Failure::new(FENCED);
             self.step_legacy(now, runtime, |core| core.html(now, HtmlInput::Abandon(failure)));
         }
-        self.begin_flip(now, runtime, decision, &lease);
+        self.check_flip(runtime, decision, None);
     }
 }
 

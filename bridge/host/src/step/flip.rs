@@ -9,7 +9,7 @@ use legacy_compat::{CallId, ManagerInput, Server};
 use registry::{Answer, Failure, Now, Query, Reply, RuntimeId, SessionId, SessionIdentity, session_events};
 
 use super::host::Facade;
-use super::seat::Flip;
+use super::seat::{Drain, Flip, Seat};
 use super::{Asked, Asker, Effect, Method, Notebook, RuntimeKey, SessionIds, Timer};
 
 /// How long a drain may take where the flag does not say so: what the old code calls `maxExecutionTime`, and never enforced.
@@ -49,9 +49,8 @@ impl Notebook {
                 if lease.path == decision.route.serving() {
                     lease.decision = decision;
                 }
-                if let Some(Flip::Due(_, deadline)) = seat.flip {
-                    seat.flip = None;
-                    self.clear_timer(deadline);
+                if seat.flip.as_ref().is_some_and(Flip::is_to_come) {
+                    self.call_off_flip(runtime);
                     self.hold_claims(now, runtime, false);
                 }
             }
@@ -62,45 +61,111 @@ impl Notebook {
 
     /// Begins to drain: nothing more is claimed, and what has been started may end until the deadline.
     fn flip_within(&mut self, now: Now, runtime: RuntimeKey, drain_ms: u64, decision: Decision) {
-        match self.seat(runtime).flip {
-            Some(Flip::Due(_, deadline)) => self.clear_timer(deadline),
+        let since_ms = match self.seat(runtime).flip {
+            Some(Flip::Due(_, drain) | Flip::Checking(_, Some(drain))) => {
+                self.clear_timer(drain.deadline);
+                drain.since_ms
+            }
             Some(_) => return,
-            None => self.hold_claims(now, runtime, true),
+            None => {
+                self.hold_claims(now, runtime, true);
+                now.mono_ms
+            }
+        };
+        let end_ms = since_ms.saturating_add(drain_ms).saturating_add(GRACE_MS);
+        let deadline = self.set_timer(Timer::Deadline(runtime), end_ms.saturating_sub(now.mono_ms).max(1));
+        self.seat(runtime).flip = Some(Flip::Due(decision, Drain { since_ms, deadline }));
+    }
+
+    /// Forgets a change on its way, whatever it waits for.
+    pub(super) fn call_off_flip(&mut self, runtime: RuntimeKey) {
+        let flip = self.seat(runtime).flip.take();
+        if let Some(Flip::Due(_, drain) | Flip::Checking(_, Some(drain))) = flip {
+            self.clear_timer(drain.deadline);
         }
-        let deadline = self.set_timer(Timer::Deadline(runtime), drain_ms.saturating_add(GRACE_MS));
-        self.seat(runtime).flip = Some(Flip::Due(decision, deadline));
     }
 
     fn hold_claims(&mut self, now: Now, runtime: RuntimeKey, holds: bool) {
         self.step_legacy(now, runtime, |core| core.hold_claims(now, holds));
-        let seat = self.seat(runtime);
-        let token = seat.legacy_token;
-        if seat.lease.as_ref().is_some_and(|lease| lease.path == Path::Legacy) {
-            self.set_facade(runtime, if holds { Facade::Draining(token) } else { Facade::Open(token) });
+        if self.serves_here(runtime) {
+            self.show_facade(runtime, holds);
         }
     }
 
-    /// Begins every flip whose session has nothing under way.
-    pub(super) fn flip_what_is_due(&mut self, now: Now) {
+    fn serves_here(&self, runtime: RuntimeKey) -> bool {
+        let lease = self.seats.get(&runtime).and_then(|seat| seat.lease.as_ref());
+        lease.is_some_and(|lease| lease.path == Path::Legacy)
+    }
+
+    pub(super) fn show_facade(&mut self, runtime: RuntimeKey, is_draining: bool) {
+        let token = self.seat(runtime).legacy_token;
+        self.set_facade(runtime, if is_draining { Facade::Draining(token) } else { Facade::Open(token) });
+    }
+
+    /// Goes on with every flip whose session has nothing under way.
+    pub(super) fn flip_what_is_due(&mut self) {
         let runtimes: Vec<RuntimeKey> = self.seats.keys().copied().collect();
         for runtime in runtimes {
-            let Some(seat) = self.seats.get_mut(&runtime) else { continue };
-            let (Some(Flip::Due(decision, deadline)), Some(lease)) = (&seat.flip, &seat.lease) else { continue };
-            let is_between_calls = seat.starting.is_some() || seat.stopping.is_some();
-            if is_between_calls || seat.is_working() {
-                continue;
+            let Some(Flip::Due(decision, drain)) = self.seat(runtime).flip.clone() else { continue };
+            if self.is_idle(runtime) {
+                self.check_flip(runtime, decision, Some(drain));
             }
-            let (decision, deadline, lease) = (decision.clone(), *deadline, lease.clone());
-            self.clear_timer(deadline);
-            self.begin_flip(now, runtime, decision, &lease);
         }
     }
 
-    pub(super) fn begin_flip(&mut self, now: Now, runtime: RuntimeKey, decision: Decision, old: &Lease) {
+    /// Reads which sessions are active: one that somebody else has displaced does not move.
+    pub(super) fn check_flip(&mut self, runtime: RuntimeKey, decision: Decision, drain: Option<Drain>) {
+        self.seat(runtime).flip = Some(Flip::Checking(decision, drain));
+        let ticket = self.ask(Asked::question(Asker::Check(runtime)));
+        self.effects.push(Effect::Query { ticket, query: Query::ActiveSessions });
+    }
+
+    /// The session is still active in the log, or somebody else's has taken its place. What a nested call has begun meanwhile
+    /// comes first, as long as there is time.
+    pub(super) fn flip_checked(&mut self, now: Now, runtime: RuntimeKey, answer: Answer) {
+        let seat = self.seat(runtime);
+        let Some(Flip::Checking(decision, drain)) = seat.flip.clone() else { return };
+        let Some(lease) = seat.lease.clone() else { return self.call_off_flip(runtime) };
+        match (answer, drain) {
+            (Ok(Reply::Sessions(active)), _) if !active.contains(&lease.session_id) => self.displaced(now, runtime),
+            (Err(failure), Some(_)) => {
+                self.call_off_flip(runtime);
+                self.report_failed_flip(&failure);
+                self.hold_claims(now, runtime, false);
+            }
+            (_, Some(drain)) if !self.is_idle(runtime) => {
+                self.seat(runtime).flip = Some(Flip::Due(decision, drain));
+            }
+            _ => {
+                self.call_off_flip(runtime);
+                self.begin_flip(now, runtime, decision, &lease);
+            }
+        }
+    }
+
+    /// True where nothing that a flip could tear is under way, here or in a session that the old system let go on beside this
+    /// one.
+    fn is_idle(&self, runtime: RuntimeKey) -> bool {
+        let Some(seat) = self.seats.get(&runtime) else { return false };
+        let Some(lease) = &seat.lease else { return false };
+        let is_between_calls = seat.starting.is_some() || seat.stopping.is_some();
+        let is_any_working = self.seats.values().any(Seat::is_working);
+        !is_between_calls && self.is_newest(lease) && !is_any_working
+    }
+
+    /// False for a session that another seat's has displaced in the log. The old system let it go on, but it is not the one to
+    /// move.
+    fn is_newest(&self, lease: &Lease) -> bool {
+        self.seats.values().filter_map(|seat| seat.lease.as_ref()).all(|other| other.token <= lease.token)
+    }
+
+    fn begin_flip(&mut self, now: Now, runtime: RuntimeKey, decision: Decision, old: &Lease) {
         self.release(now, runtime, old.path);
-        self.hand_on_claims(old.token);
+        let tokens: Vec<_> = self.seats.values().filter_map(|seat| seat.lease.as_ref()).map(|l| l.token).collect();
+        tokens.into_iter().for_each(|token| self.hand_on_claims(token));
         self.gate.enforce();
-        self.token = self.token.raised();
+        self.release_others(now, runtime);
+        self.token = self.token_of_flip();
         let path = decision.route.serving();
         let ids = match path {
             Path::Registry => self.registry_ids(now),
@@ -147,23 +212,25 @@ impl Notebook {
     }
 
     fn stay(&mut self, now: Now, runtime: RuntimeKey, failure: &Failure) {
-        let diagnostic = Diagnostic {
-            level: Level::Error,
-            code: "FLIP_FAILED",
-            message: format!("notebook `{}` stays on its path: {}", self.id, failure.message),
-            help: "the store refused the new session's events; the next flag change tries again".to_owned(),
-        };
-        self.effects.push(Effect::Diagnostic { diagnostic });
+        self.report_failed_flip(failure);
         self.token = self.token.raised();
-        let token = self.token;
-        let seat = self.seat(runtime);
-        seat.renew(token);
-        if let Some(old) = seat.lease.clone() {
-            self.take_back_claims(old.path, token);
+        self.renew(runtime);
+        if let Some(old) = self.seat(runtime).lease.clone() {
+            self.take_back_claims(old.path, old.token);
             self.resume(now, runtime, &old);
         }
         let parked = std::mem::take(&mut self.seat(runtime).parked);
         self.call_parked(now, runtime, parked);
+    }
+
+    fn report_failed_flip(&mut self, failure: &Failure) {
+        let diagnostic = Diagnostic {
+            level: Level::Error,
+            code: "FLIP_FAILED",
+            message: format!("notebook `{}` stays on its path: {}", self.id, failure.message),
+            help: "the store refused the new session's events or a read; the next flag change tries again".to_owned(),
+        };
+        self.effects.push(Effect::Diagnostic { diagnostic });
     }
 
     fn call_parked(&mut self, now: Now, runtime: RuntimeKey, parked: Vec<(CallId, Method)>) {

@@ -5,7 +5,7 @@ use registry::{QueueEntry, QueueStatus};
 use serde::Serialize;
 
 use super::host_code::{HostCode, Mark};
-use super::{Asked, Asker, Effect, HostEvent, Notebook, RuntimeKey};
+use super::{Asked, Asker, Effect, HostEvent, Mechanism, Notebook, RuntimeKey};
 
 /// What a host's own code may do through its facade.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -65,6 +65,9 @@ impl Notebook {
 
     /// Takes what a session has claimed and not started from it, for the path that comes next.
     pub(super) fn hand_on_claims(&mut self, token: Token) {
+        if self.lacks(Mechanism::HandOver) {
+            return;
+        }
         let claims = self.ledger.release_claims(token);
         self.handed_on.retain(|id| *self.ledger.standing(id) == Standing::Pending);
         self.handed_on.extend(claims);

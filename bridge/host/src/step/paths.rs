@@ -11,7 +11,7 @@ use super::fence::Timer;
 use super::host::Facade;
 use super::legacy_core::LegacyCore;
 use super::seat::Waiting;
-use super::{Asked, Asker, Effect, Method, Notebook, RuntimeKey, SessionIds};
+use super::{Asked, Asker, Effect, Mechanism, Method, Notebook, RuntimeKey, SessionIds};
 
 impl Notebook {
     pub(super) fn on_call(&mut self, now: Now, runtime: RuntimeKey, call: CallId, method: Method) {
@@ -75,9 +75,9 @@ impl Notebook {
         match path {
             Path::Legacy => {
                 let token = self.token;
+                self.seat(runtime).starting = Some(Waiting::Call(call));
                 self.set_facade(runtime, Facade::Open(token));
                 self.step_legacy(now, runtime, |core| core.html(now, HtmlInput::Start(call, identity)));
-                self.release_others(now, runtime);
             }
             Path::Registry => self.start_agent(now, runtime, Waiting::Call(call), identity),
         }
@@ -88,8 +88,8 @@ impl Notebook {
         self.token = self.token.raised();
         let (token, path) = (self.token, decision.route.serving());
         let SessionIdentity { runtime_id, session_id, .. } = identity.clone();
+        self.call_off_flip(runtime);
         let seat = self.seat(runtime);
-        seat.flip = None;
         seat.lease = Some(Lease { path, token, runtime_id, session_id, decision });
         match path {
             Path::Legacy => seat.legacy_token = token,
@@ -129,13 +129,25 @@ impl Notebook {
         if let Some(waiting) = seat.starting.take() {
             self.tell(now, runtime, waiting, Err(failure));
         }
+        self.give_back_token();
+    }
+
+    /// A session that could not start had taken the notebook's token: those who serve go on under a new one.
+    fn give_back_token(&mut self) {
         self.token = self.token.raised();
-        let token = self.token;
-        for seat in self.seats.values_mut() {
-            seat.renew(token);
-        }
+        let runtimes: Vec<RuntimeKey> = self.seats.keys().copied().collect();
+        runtimes.into_iter().for_each(|runtime| self.renew(runtime));
         for runtime in self.seats_on(Path::Legacy) {
-            self.set_facade(runtime, Facade::Open(token));
+            let is_draining = self.seat(runtime).flip.is_some();
+            self.show_facade(runtime, is_draining);
+        }
+    }
+
+    /// The session goes on under the notebook's present token, and so does what it has under way.
+    pub(super) fn renew(&mut self, runtime: RuntimeKey) {
+        let token = self.token;
+        if let Some(old) = self.seat(runtime).renew(token) {
+            self.ledger.renew(old, token);
         }
     }
 
@@ -157,8 +169,14 @@ impl Notebook {
     }
 
     /// The session is over without a termination of ours; the runtime object is stopped, so that its host sees it.
-    fn displaced(&mut self, now: Now, runtime: RuntimeKey) {
-        self.seat(runtime).lease = None;
+    pub(super) fn displaced(&mut self, now: Now, runtime: RuntimeKey) {
+        // What it had under way is nobody's to compare: it does not end.
+        self.end_shadow(runtime);
+        self.call_off_flip(runtime);
+        let lease = self.seat(runtime).lease.take();
+        if lease.is_some_and(|lease| lease.token == self.token) {
+            self.token = self.token.raised();
+        }
         self.set_facade(runtime, Facade::Closed);
         self.step_legacy(now, runtime, |core| core.release(now));
         self.step_agent(now, runtime, registry::Input::Release);
@@ -209,7 +227,7 @@ impl Notebook {
                 return;
             }
             LegacyEffect::Settle(call, outcome) => {
-                self.legacy_settled(runtime);
+                self.legacy_settled(now, runtime, call);
                 Effect::Settle { call, outcome }
             }
             LegacyEffect::Sleep(ticket, ms) => Effect::Sleep { ticket: self.ask(asker(ticket)), ms },
@@ -225,12 +243,21 @@ impl Notebook {
         self.effects.push(effect);
     }
 
-    /// A session that the old path has ended, or could not start, has no lease any more.
-    fn legacy_settled(&mut self, runtime: RuntimeKey) {
+    /// A session that the old path has ended, or could not start, has no lease any more. One that it has started has displaced
+    /// the others, as on the registry path.
+    fn legacy_settled(&mut self, now: Now, runtime: RuntimeKey, call: CallId) {
         let seat = self.seat(runtime);
+        let was_starting =
+            seat.starting.take_if(|waiting| matches!(waiting, Waiting::Call(of) if *of == call)).is_some();
         let is_served_here = seat.lease.as_ref().is_some_and(|lease| lease.path == Path::Legacy);
-        if is_served_here && !seat.legacy.has_session() {
+        let has_session = seat.legacy.has_session();
+        if is_served_here && !has_session {
             seat.lease = None;
+        }
+        match (was_starting, has_session) {
+            (true, true) => self.release_others(now, runtime),
+            (true, false) => self.give_back_token(),
+            (false, _) => {}
         }
     }
 
@@ -271,8 +298,10 @@ impl Notebook {
 
     fn claim(&mut self, runtime: RuntimeKey, entries: Vec<QueueId>) -> Vec<QueueId> {
         let token = self.seat(runtime).agent_token;
-        let is_current = token == self.token;
-        entries.into_iter().filter(|id| is_current && self.ledger.claim(id, Path::Registry, token)).collect()
+        let is_current = token == self.token || self.lacks(Mechanism::TokenCheck);
+        let is_unchecked = self.lacks(Mechanism::ClaimCheck);
+        let mut is_granted = |id: &QueueId| is_unchecked || self.ledger.claim(id, Path::Registry, token);
+        entries.into_iter().filter(|id| is_current && is_granted(id)).collect()
     }
 
     fn on_phase(&mut self, now: Now, runtime: RuntimeKey, phase: Phase) {

@@ -64,13 +64,25 @@ pub(super) struct Following {
     pub(super) shadow: Shadow,
 }
 
+/// The wait for what is under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drain {
+    /// When it began, on the monotonic clock: a document that is put in force again gives it no longer.
+    pub(super) since_ms: u64,
+    /// Fires at its end.
+    pub(super) deadline: TimerId,
+}
+
 /// A change of route on its way.
 #[derive(Clone, Debug)]
 pub(super) enum Flip {
-    /// Waiting until nothing is under way, or until this timer says that it has waited long enough.
-    Due(Decision, TimerId),
+    /// Waiting until nothing is under way, or until the drain has lasted long enough.
+    Due(Decision, Drain),
     /// What did not end in time is being ended in its place.
     Fencing(Decision),
+    /// Reading whether the session is still active: one that somebody else has displaced does not move. The drain is gone once
+    /// it has lasted too long.
+    Checking(Decision, Option<Drain>),
     /// The new session's announcement is being committed under this lease.
     Announcing(Box<Lease>),
     /// That commit failed: reading whether the session is in the log all the same.
@@ -78,9 +90,14 @@ pub(super) enum Flip {
 }
 
 impl Flip {
+    /// True while it can be called off: the old session goes on.
+    pub(super) fn is_to_come(&self) -> bool {
+        matches!(self, Self::Due(..) | Self::Checking(_, Some(_)))
+    }
+
     /// True once the old session has been released.
     pub(super) fn is_under_way(&self) -> bool {
-        matches!(self, Self::Fencing(_) | Self::Announcing(_) | Self::Verifying(..))
+        !self.is_to_come()
     }
 }
 
@@ -142,13 +159,13 @@ impl Seat {
         self.flip.as_ref().is_some_and(Flip::is_under_way)
     }
 
-    /// Gives the running session this token: an attempt to take the notebook from it has failed.
-    pub(super) fn renew(&mut self, token: Token) {
-        let Some(lease) = &mut self.lease else { return };
-        lease.token = token;
+    /// Gives the running session this token: an attempt to take the notebook from it has failed. Gives the one it had.
+    pub(super) fn renew(&mut self, token: Token) -> Option<Token> {
+        let lease = self.lease.as_mut()?;
         match lease.path {
             Path::Legacy => self.legacy_token = token,
             Path::Registry => self.agent_token = token,
         }
+        Some(std::mem::replace(&mut lease.token, token))
     }
 }

@@ -5,7 +5,7 @@ use registry::{Event, Now, QueueEntry, QueueStatus};
 
 use super::fence::ended_with;
 use super::seat::Seat;
-use super::{Asker, Effect, Notebook};
+use super::{Asker, Effect, Mechanism, Notebook};
 
 /// The error of an execution whose session is gone: it was entered, and is never entered again.
 const ORPHANED: &str = "runtime-bridge: orphaned";
@@ -14,7 +14,7 @@ impl Notebook {
     /// Shows the new path what it may take: an entry that is assigned to a session that is gone waits like any pending one. One
     /// that was executing there is ended. The old path, as long as it has never been left, sweeps nothing.
     pub(super) fn swept(&mut self, now: Now, mut entries: Vec<QueueEntry>) -> Vec<QueueEntry> {
-        let Some(lease) = self.announced_agent() else { return entries };
+        let Some(lease) = self.announced_agent().filter(|_| !self.lacks(Mechanism::Sweep)) else { return entries };
         let mut ended: Vec<Event> = Vec::new();
         let mut requeued = 0;
         for entry in &mut entries {
@@ -52,7 +52,7 @@ impl Notebook {
 
     fn is_orphan(&self, entry: &QueueEntry, lease: &Lease) -> bool {
         let is_taken = matches!(entry.status, QueueStatus::Assigned | QueueStatus::Executing);
-        let is_elsewhere = entry.assigned_runtime_session.as_ref().is_some_and(|session| *session != lease.session_id);
+        let is_elsewhere = entry.assigned_runtime_session.as_ref() != Some(&lease.session_id);
         let is_over = matches!(self.ledger.standing(&entry.id), Standing::Terminal(_));
         is_taken && is_elsewhere && !is_over
     }
