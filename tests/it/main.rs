@@ -6,6 +6,7 @@ mod audit;
 mod backtest;
 mod dependencies;
 mod flips;
+mod fuzzed;
 mod guard;
 mod manager;
 mod materialiser;
