@@ -8,6 +8,7 @@ mod dependencies;
 mod flips;
 mod fuzzed;
 mod guard;
+mod guard_power;
 mod manager;
 mod materialiser;
 mod normalise;

@@ -15,6 +15,7 @@ mod protocol;
 mod seat;
 mod shadowing;
 mod sweep;
+mod watchdog;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -96,6 +97,8 @@ enum Asker {
     Fence(RuntimeKey),
     /// The end of what a session that is gone has left.
     Sweep,
+    /// The watchdog, for what has become of executions that were started long ago.
+    Watchdog(RuntimeKey),
 }
 
 impl Asker {
@@ -103,7 +106,7 @@ impl Asker {
     fn session_of(&self) -> Option<RuntimeKey> {
         match self {
             Self::Legacy(runtime, _) | Self::Agent(runtime, _) | Self::Host(runtime, _) => Some(*runtime),
-            Self::Flip(_) | Self::Code(_) | Self::Shadow(..) | Self::Fence(_) | Self::Sweep => None,
+            Self::Flip(_) | Self::Code(_) | Self::Shadow(..) | Self::Fence(_) | Self::Sweep | Self::Watchdog(_) => None,
         }
     }
 }
@@ -265,6 +268,10 @@ impl Notebook {
     fn on_answer(&mut self, now: Now, ticket: Ticket, answer: Answer) {
         let Some(asked) = self.asked.remove(&ticket) else { return };
         self.follow(now, &asked, &answer);
+        let touched: Vec<QueueId> = match asked.by {
+            Asker::Agent(..) => asked.undo.iter().map(|(id, _)| id.clone()).collect(),
+            _ => Vec::new(),
+        };
         let answer = answer.map(|reply| match reply {
             Reply::Entries(entries) => {
                 let entries = self.with_claims_handed_on(entries);
@@ -281,6 +288,9 @@ impl Notebook {
             Ok(_) => {}
             Err(_) => asked.undo.into_iter().for_each(|(id, standing)| self.ledger.restore(&id, standing)),
         }
+        if let Asker::Agent(runtime, _) = asked.by {
+            self.watch_over(now, runtime, touched);
+        }
         match asked.by {
             Asker::Legacy(runtime, ticket) => self.step_legacy(now, runtime, |core| core.answer(now, ticket, answer)),
             Asker::Agent(runtime, ticket) => self.step_agent(now, runtime, registry::Input::Answer(ticket, answer)),
@@ -293,6 +303,7 @@ impl Notebook {
             Asker::Fence(runtime) => self.fenced(now, runtime, answer),
             // What the store refuses here stays as it was, for the next sweep.
             Asker::Sweep => {}
+            Asker::Watchdog(runtime) => self.looked(runtime, answer),
         }
     }
 
@@ -303,6 +314,7 @@ impl Notebook {
                 self.clear_timer(timer);
                 self.fence(runtime);
             }
+            Some(Timer::Watchdog(runtime)) => self.look_after(now, runtime),
             None => {}
         }
     }
@@ -311,6 +323,7 @@ impl Notebook {
     fn on_forget(&mut self, now: Now, runtime: RuntimeKey) {
         if self.seats.contains_key(&runtime) {
             self.end_shadow(runtime);
+            self.end_watch(runtime);
             self.step_legacy(now, runtime, |core| core.release(now));
             self.step_agent(now, runtime, registry::Input::Release);
             self.seats.remove(&runtime);
@@ -323,6 +336,9 @@ impl Notebook {
         let mut undo = Vec::new();
         let mut passed = events;
         passed.retain(|event| self.passes(pass, event, &mut undo));
+        if matches!(by, Asker::Fence(_) | Asker::Sweep) {
+            passed.iter().filter_map(Event::queue_id).for_each(|id| self.ledger.excuse(id));
+        }
         // The first remembered standing of an entry is the one to go back to.
         undo.reverse();
         let observed = by.session_of().map(|runtime| self.pin_sources(runtime, &passed)).unwrap_or_default();
@@ -346,6 +362,7 @@ impl Notebook {
             Ruling::Pass => true,
             Ruling::Drop(refusal) => {
                 tracing::warn!(notebook = %self.id, event = event.name(), ?refusal, "the gate dropped an event");
+                self.tell_if_second_terminal(pass, event, refusal);
                 false
             }
         }
