@@ -18,6 +18,37 @@ pub fn configure_guard(settings: String, file: Option<String>, wall_ms: f64, mon
     with(|environment| write(&environment.configure_guard(now(wall_ms, mono_ms), settings, file.as_deref())))
 }
 
+/// Shares the latch with other processes through a store; it is closed until [`take_in_guard`].
+#[napi(catch_unwind)]
+pub fn share_guard(wall_ms: f64, mono_ms: f64) -> Result<()> {
+    with(|environment| {
+        environment.share_guard(now(wall_ms, mono_ms));
+        Ok(())
+    })
+}
+
+/// Takes in what the shared store holds, `null` where it holds nothing yet; gives diagnostics as JSON. Every notebook is to be
+/// woken.
+#[napi(catch_unwind)]
+pub fn take_in_guard(state: Option<String>, wall_ms: f64, mono_ms: f64) -> Result<String> {
+    with(|environment| write(&environment.take_in_guard(now(wall_ms, mono_ms), state.as_deref())))
+}
+
+/// What the shared store has to be told, as JSON: `{ state, changes }`, or `null`.
+#[napi(catch_unwind)]
+pub fn offer_guard() -> Result<String> {
+    with(|environment| write(&environment.offer_guard()))
+}
+
+/// The shared store has taken an offer with so many changes.
+#[napi(catch_unwind)]
+pub fn guard_sent(changes: u32) -> Result<()> {
+    with(|environment| {
+        environment.guard_sent(changes as usize);
+        Ok(())
+    })
+}
+
 /// Ends the rollbacks of a notebook, or all of them; gives a diagnostic as JSON, or `null`. Every notebook is to be woken.
 #[napi(catch_unwind)]
 pub fn rearm_guard(

@@ -54,6 +54,7 @@ fn check(host: &Host) {
         assert_eq!(started.get(id).copied().unwrap_or(0), usize::from(!is_cancelled), "starts of {id}");
     }
     assert_eq!(outputs, successes, "outputs");
+    assert_eq!(host.owner.incidents, [], "no false alarm");
 }
 
 proptest! {

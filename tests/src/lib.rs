@@ -3,6 +3,7 @@
 
 pub mod append;
 pub mod compare;
+pub mod fuzzed;
 pub mod host;
 pub mod owner;
 pub mod placeholder;

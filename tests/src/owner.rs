@@ -5,7 +5,7 @@ mod host_code;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bridge_core::{Ability, Comparison, Decision, Fault, Latch, Observation, judge};
+use bridge_core::{Ability, Comparison, Decision, Fault, Incident, Latch, Observation, judge};
 use bridge_host::journal::SharedJournal;
 use bridge_host::step::{Effect, Input, LegacyKind, Method, Notebook, RuntimeKey, SessionIds};
 use flags::LiveFlags;
@@ -40,6 +40,8 @@ pub struct MemoryOwner {
     pub fault: Option<Fault>,
     /// What was compared, and what came of it.
     pub compared: Vec<(Observation, Comparison)>,
+    /// What the guard would have been told that the new path has done while it served.
+    pub incidents: Vec<Incident>,
     /// What a manager showed, in order.
     pub shown: Vec<HtmlRuntimeState>,
     /// What a manager had its host throw.
@@ -84,6 +86,7 @@ impl MemoryOwner {
             refuses: |_| false,
             fault: None,
             compared: Vec::new(),
+            incidents: Vec::new(),
             shown: Vec::new(),
             raised: Vec::new(),
             settled: Vec::new(),
@@ -310,6 +313,10 @@ impl MemoryOwner {
                 let comparison = judge(&observation, self.fault);
                 self.compared.push((*observation, comparison.clone()));
                 self.microtasks.push_back(Input::Compared(Ok(comparison)));
+                None
+            }
+            Effect::Incident { incident } => {
+                self.incidents.push(incident);
                 None
             }
             Effect::Comparing | Effect::Compared { .. } | Effect::RolledBack { .. } | Effect::Diagnostic { .. } => None,

@@ -1,6 +1,6 @@
 //! The gate: the one place through which every commit of either path passes.
 
-use registry::{Event, ExecutionStatus};
+use registry::{Event, ExecutionStatus, QueueId};
 use serde::Serialize;
 
 use crate::{Ledger, Path, Standing, Terminal, Token};
@@ -26,6 +26,8 @@ pub enum Refusal {
     NotPending,
     /// A start or an end of an entry that this lease does not hold.
     NotHeld,
+    /// An end of an entry that was ended through this gate before.
+    SecondTerminal,
 }
 
 /// What the gate says of one event.
@@ -107,7 +109,7 @@ impl Gate {
             (Mode::Enforce, Some(refusal)) => {
                 match refusal {
                     Refusal::StaleToken => self.counts.dropped_stale += 1,
-                    Refusal::NotPending | Refusal::NotHeld => self.counts.dropped_entry += 1,
+                    Refusal::NotPending | Refusal::NotHeld | Refusal::SecondTerminal => self.counts.dropped_entry += 1,
                 }
                 Ruling::Drop(refusal)
             }
@@ -122,13 +124,16 @@ impl Gate {
         let (lawful, refusal) = match event {
             Event::ExecutionAssigned(e) => (ledger.claim(&e.queue_id, pass.path, pass.token), Refusal::NotPending),
             Event::ExecutionStarted(e) => (ledger.start(&e.queue_id, pass.path, pass.token), Refusal::NotHeld),
-            Event::ExecutionCompleted(e) => (ledger.end(&e.queue_id, pass.token, terminal(e.status)), Refusal::NotHeld),
-            Event::ExecutionCancelled(e) => {
-                (ledger.end(&e.queue_id, pass.token, Terminal::Cancelled), Refusal::NotHeld)
-            }
+            Event::ExecutionCompleted(e) => Self::end(ledger, pass, &e.queue_id, terminal(e.status)),
+            Event::ExecutionCancelled(e) => Self::end(ledger, pass, &e.queue_id, Terminal::Cancelled),
             _ => return None,
         };
         (!lawful).then_some(refusal)
+    }
+
+    fn end(ledger: &mut Ledger, pass: Pass, id: &QueueId, terminal: Terminal) -> (bool, Refusal) {
+        let refusal = if ledger.has_ended(id) { Refusal::SecondTerminal } else { Refusal::NotHeld };
+        (ledger.end(id, pass.token, terminal), refusal)
     }
 
     fn book_unchecked(ledger: &mut Ledger, pass: Pass, event: &Event) {
@@ -148,5 +153,75 @@ fn terminal(status: ExecutionStatus) -> Terminal {
         ExecutionStatus::Success => Terminal::Success,
         ExecutionStatus::Error => Terminal::Error,
         ExecutionStatus::Cancelled => Terminal::Cancelled,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use registry::{ExecutionAssigned, ExecutionCompleted, ExecutionStarted, SessionId, Timestamp};
+
+    use super::*;
+
+    fn id() -> QueueId {
+        QueueId::from("q")
+    }
+
+    fn assigned() -> Event {
+        ExecutionAssigned { queue_id: id(), runtime_session_id: SessionId::from("s") }.into()
+    }
+
+    fn started() -> Event {
+        let (cell_id, runtime_session_id, started_at) = ("c".into(), SessionId::from("s"), Timestamp::from_ms(0));
+        ExecutionStarted { queue_id: id(), cell_id, runtime_session_id, started_at }.into()
+    }
+
+    fn completed() -> Event {
+        let (cell_id, completed_at, execution_duration_ms) = ("c".into(), Timestamp::from_ms(0), 0.into());
+        let status = ExecutionStatus::Success;
+        let queue_id = id();
+        ExecutionCompleted { queue_id, cell_id, status, error: None, completed_at, execution_duration_ms }.into()
+    }
+
+    /// The rulings of an enforcing gate on these events of one lease.
+    fn judged(ledger: &mut Ledger, events: &[Event]) -> Vec<Ruling> {
+        let mut gate = Gate::default();
+        gate.enforce();
+        let pass = Pass { path: Path::Registry, token: Token::default().raised(), is_current: true };
+        events.iter().map(|event| gate.judge(ledger, pass, event)).collect()
+    }
+
+    #[test]
+    fn a_second_terminal_is_told_from_an_end_of_what_is_not_held() {
+        let (passed, second) = (Ruling::Pass, Ruling::Drop(Refusal::SecondTerminal));
+        let mut ledger = Ledger::default();
+        let events = [assigned(), started(), completed(), completed()];
+        assert_eq!(judged(&mut ledger, &events), [passed, passed, passed, second]);
+
+        ledger = Ledger::default();
+        assert_eq!(judged(&mut ledger, &[completed()]), [Ruling::Drop(Refusal::NotHeld)]);
+    }
+
+    #[test]
+    fn what_somebody_else_ended_or_was_ended_in_its_place_is_no_second_terminal() {
+        let refused = [Ruling::Drop(Refusal::NotHeld)];
+        let mut cancelled = Ledger::default();
+        judged(&mut cancelled, &[assigned(), started()]);
+        cancelled.record(&id(), Standing::Terminal(Terminal::Cancelled));
+        assert_eq!(judged(&mut cancelled, &[completed()]), refused);
+
+        let mut fenced = Ledger::default();
+        judged(&mut fenced, &[assigned(), started(), completed()]);
+        fenced.excuse(&id());
+        assert_eq!(judged(&mut fenced, &[completed()]), refused);
+    }
+
+    #[test]
+    fn an_end_that_the_store_refused_may_be_tried_again() {
+        let mut ledger = Ledger::default();
+        judged(&mut ledger, &[assigned(), started()]);
+        let before = ledger.remember(&id());
+        judged(&mut ledger, &[completed()]);
+        ledger.restore(&id(), before);
+        assert_eq!(judged(&mut ledger, &[completed()]), [Ruling::Pass]);
     }
 }

@@ -237,6 +237,19 @@ impl Guard {
     /// Without a reason, or where this scope is not latched.
     pub fn rearm(&mut self, now: Now, scope: &Scope, by: Option<&str>, reason: &str) -> Result<(), RearmError> {
         self.latch.rearm(now, scope, by, reason)?;
+        self.forget_what_closed(scope);
+        Ok(())
+    }
+
+    /// Takes over the latch of a store that others write too. What somebody has opened there is open here, and what had closed
+    /// it is forgotten.
+    pub fn obey(&mut self, latch: Latch) {
+        let opened = self.latch.closed_beyond(&latch);
+        self.latch = latch;
+        opened.iter().for_each(|scope| self.forget_what_closed(scope));
+    }
+
+    fn forget_what_closed(&mut self, scope: &Scope) {
         match scope {
             Scope::Everywhere => self.collected = Collected::default(),
             Scope::Notebook(id) => {
@@ -245,7 +258,6 @@ impl Guard {
                 self.collected.promotion = Promotion::default();
             }
         }
-        Ok(())
     }
 
     /// Keeps a kill with the rollbacks, so that it outlives the process as they do.

@@ -1,6 +1,6 @@
 //! The ledger: one row per execution, from pending to its one terminal.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use registry::{QueueEntry, QueueId, QueueStatus, SessionId};
 use serde::Serialize;
@@ -56,6 +56,8 @@ pub struct Tally {
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     rows: BTreeMap<QueueId, Standing>,
+    /// The finished rows whose end went through here, and not only through the store.
+    ended_here: BTreeSet<QueueId>,
     finished: VecDeque<QueueId>,
     forgotten: u64,
 }
@@ -115,8 +117,19 @@ impl Ledger {
         );
         if held {
             self.finish(id, terminal);
+            self.ended_here.insert(id.clone());
         }
         held
+    }
+
+    /// Whether [`Ledger::end`] has ended this entry. Ends that the store shows are those of other parties.
+    pub fn has_ended(&self, id: &QueueId) -> bool {
+        self.ended_here.contains(id)
+    }
+
+    /// Forgets who ended this entry: it was ended in somebody's place, who may still say so himself.
+    pub fn excuse(&mut self, id: &QueueId) {
+        self.ended_here.remove(id);
     }
 
     /// What this token has started and not ended, in queue id order.
@@ -147,6 +160,9 @@ impl Ledger {
     /// Puts back what was remembered: the store refused the change.
     pub fn restore(&mut self, id: &QueueId, standing: Standing) {
         self.finished.retain(|finished| finished != id);
+        if !matches!(standing, Standing::Terminal(_)) {
+            self.ended_here.remove(id);
+        }
         self.record(id, standing);
     }
 
@@ -198,6 +214,7 @@ impl Ledger {
         while self.finished.len() > MAX_FINISHED_ROWS {
             if let Some(oldest) = self.finished.pop_front() {
                 self.rows.remove(&oldest);
+                self.ended_here.remove(&oldest);
                 self.forgotten += 1;
             }
         }
@@ -249,6 +266,7 @@ mod tests {
             ledger.record(&QueueId::from(format!("q{n}")), Standing::Terminal(Terminal::Success));
         }
         assert_eq!(ledger.rows.len(), MAX_FINISHED_ROWS);
+        assert!(ledger.ended_here.len() <= MAX_FINISHED_ROWS);
         assert_eq!(ledger.tally().terminal, MAX_FINISHED_ROWS as u64 + 5);
     }
 }

@@ -98,7 +98,7 @@ enum Body {
 struct Scribe<'h> {
     execution_count: i64,
     /// Ids by kind, in the order of their first appearance.
-    aliases: BTreeMap<(&'static str, String), usize>,
+    aliases: BTreeMap<&'static str, BTreeMap<String, usize>>,
     hits: &'h mut Hits,
     phases: Vec<&'static str>,
     shown: Vec<Shown>,
@@ -148,7 +148,7 @@ impl Scribe<'_> {
     fn take_output(&mut self, event: &Event) {
         let (position, id, body) = match event {
             Event::MultimediaResultOutputAdded(e) => {
-                let count = Some(e.execution_count - self.execution_count);
+                let count = Some(e.execution_count.wrapping_sub(self.execution_count));
                 let representations = e.representations.clone();
                 self.hit("execution-count");
                 (&e.position, &e.id, Body::Bundle { kind: "result", display: None, representations, count })
@@ -223,8 +223,9 @@ impl Scribe<'_> {
     /// An id by its kind and the order of its first appearance; the same id has the same alias.
     fn alias(&mut self, kind: &'static str, id: &str) -> String {
         self.hit("ids");
-        let next = self.aliases.keys().filter(|(known, _)| *known == kind).count() + 1;
-        let number = *self.aliases.entry((kind, id.to_owned())).or_insert(next);
+        let aliases = self.aliases.entry(kind).or_default();
+        let next = aliases.len() + 1;
+        let number = *aliases.entry(id.to_owned()).or_insert(next);
         format!("{kind}#{number}")
     }
 

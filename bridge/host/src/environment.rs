@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bridge_core::{
-    Ability, Decision, Diagnostic, Fault, GuardSettings, GuardStatus, Kill, KillWay, Known, Level, Observation, Plan,
-    ROUTE_FLAG, RearmError, Scope, UnkillError, decide_in,
+    Ability, Decision, Diagnostic, Evidence, Fault, GuardSettings, GuardStatus, Incident, Kill, KillWay, Known, Level,
+    Observation, Plan, ROUTE_FLAG, RearmError, Scope, UnkillError, decide_in,
 };
 use flags::{Context, DocumentError, Explanation, LiveFlags, Session};
 use legacy_compat::{BaseRuntime, Limits, RuntimeRegistry};
@@ -16,6 +16,7 @@ use crate::guarding::Guarding;
 use crate::kill::KillSwitch;
 use crate::lane::Lane;
 use crate::latch::Durability;
+use crate::shared::Offer;
 use crate::step::{Effect, Input, Notebook, RuntimeKey, Shed, Status};
 
 /// Names an open notebook within its environment.
@@ -139,17 +140,34 @@ impl Environment {
         let notebook = self.notebooks.get_mut(&key)?;
         asked.extend(notebook.step(now, input));
         let mut effects = Vec::with_capacity(asked.len());
+        let mut incidents = Vec::new();
         for effect in asked {
-            let Effect::Compare { observation } = effect else {
-                effects.push(effect);
-                continue;
-            };
-            match submit(self.lane.as_ref(), key, *observation, self.candidate_fault) {
-                Ok(()) => effects.push(Effect::Comparing),
-                Err(shed) => effects.extend(notebook.step(now, Input::Compared(Err(shed)))),
+            match effect {
+                Effect::Incident { incident } => incidents.push(incident),
+                Effect::Compare { observation } => {
+                    match submit(self.lane.as_ref(), key, *observation, self.candidate_fault) {
+                        Ok(()) => effects.push(Effect::Comparing),
+                        Err(shed) => effects.extend(notebook.step(now, Input::Compared(Err(shed)))),
+                    }
+                }
+                effect => effects.push(effect),
             }
         }
+        effects.extend(self.answer_incidents(key, now, &incidents));
         Some(effects)
+    }
+
+    /// Hands the guard what must never happen. A rollback is in force at the next step of each notebook.
+    fn answer_incidents(&mut self, key: NotebookKey, now: Now, incidents: &[Incident]) -> Vec<Effect> {
+        let Some(notebook) = self.notebooks.get(&key).filter(|_| !incidents.is_empty()) else { return Vec::new() };
+        let latch = Arc::clone(self.guarding.latch());
+        let (id, generation) = (notebook.id().clone(), self.flags.generation());
+        let evidence: Vec<Evidence> = incidents.iter().copied().map(Evidence::Incident).collect();
+        let effects = self.guarding.take(now, &id, generation, &evidence);
+        if !Arc::ptr_eq(&latch, self.guarding.latch()) {
+            self.heed_latch();
+        }
+        effects
     }
 
     /// Hands the notebook what the lane has done for it, and the guard what that says. A rollback is in force for the step that
@@ -221,6 +239,29 @@ impl Environment {
         let kill = Kill::by_variable(name, value, now.wall_ms)?;
         self.kill.throw(kill.clone());
         Some(killed(&kill))
+    }
+
+    /// Shares the guard's latch with other processes; see [`Guarding::share`].
+    pub fn share_guard(&mut self, now: Now) {
+        self.guarding.share(now);
+        self.heed_latch();
+    }
+
+    /// Takes in what the shared store holds; see [`Guarding::take_in`]. Every notebook is to be woken.
+    pub fn take_in_guard(&mut self, now: Now, state: Option<&str>) -> Vec<Diagnostic> {
+        let news = self.guarding.take_in(now, state);
+        self.heed_latch();
+        news
+    }
+
+    /// What the shared store has to be told; see [`Guarding::offer`].
+    pub fn offer_guard(&self) -> Option<Offer> {
+        self.guarding.offer()
+    }
+
+    /// The shared store has taken an offer.
+    pub fn guard_sent(&mut self, changes: usize) {
+        self.guarding.sent(changes);
     }
 
     /// Ends rollbacks: the flags decide again from the next step of each notebook on.

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bridge_core::{
-    Advice, Comparison, Diagnostic, Evidence, Guard, GuardSettings, GuardStatus, Kill, Latch, Level, RearmError,
-    Rollback, Scope, UnkillError,
+    Advice, Closed, Comparison, Diagnostic, Evidence, Guard, GuardSettings, GuardStatus, Kill, Latch, Level,
+    RearmError, Rollback, Scope, Tier, UnkillError,
 };
 use registry::{NotebookId, Now};
 
 use crate::latch::{Durability, LatchFile};
+use crate::shared::{Offer, SharedLatch};
 use crate::step::Effect;
 
 /// The candidate's build: the cores are those of this very library.
@@ -28,13 +29,15 @@ pub struct Guarding {
     /// A snapshot of the guard's latch, which notebooks share.
     latch: Arc<Latch>,
     file: Option<LatchFile>,
+    /// What there is to tell a store that other processes heed too.
+    shared: Option<SharedLatch>,
     saved_mono_ms: u64,
 }
 
 impl Default for Guarding {
     fn default() -> Self {
         let settings = GuardSettings { is_dry_run: true, ..GuardSettings::default() };
-        Self { guard: Guard::new(settings, BUILD), latch: Arc::default(), file: None, saved_mono_ms: 0 }
+        Self { guard: Guard::new(settings, BUILD), latch: Arc::default(), file: None, shared: None, saved_mono_ms: 0 }
     }
 }
 
@@ -52,7 +55,7 @@ impl Guarding {
             }
             _ => self.guard.configure(settings),
         }
-        if self.file.is_none() && !settings.is_dry_run {
+        if self.file.is_none() && self.shared.is_none() && !settings.is_dry_run {
             news.push(local());
         }
         self.latch = Arc::new(self.guard.latch().clone());
@@ -87,6 +90,55 @@ impl Guarding {
         news
     }
 
+    /// Shares the latch through a store from now on, in place of a file. Until it has been read nothing is known of the latch,
+    /// and so it is closed.
+    pub fn share(&mut self, now: Now) {
+        if self.shared.is_some() {
+            return;
+        }
+        let mut shared = SharedLatch::default();
+        shared.note_closed(&Latch::default(), self.guard.latch());
+        (self.file, self.shared) = (None, Some(shared));
+        self.guard.close_for_doubt(now, "the guard's sink has not been read yet");
+        self.latch = Arc::new(self.guard.latch().clone());
+    }
+
+    /// Takes in what the shared store holds; nothing where it holds none yet. What cannot be read is latched everywhere.
+    pub fn take_in(&mut self, now: Now, state: Option<&str>) -> Vec<Diagnostic> {
+        let Some(shared) = &self.shared else { return Vec::new() };
+        let before = Arc::clone(&self.latch);
+        let news = match shared.on_top_of(state) {
+            Ok(latch) => {
+                self.guard.obey(latch);
+                self.guard
+                    .latch()
+                    .closed()
+                    .filter(|closed| !before.closed().any(|known| known == *closed))
+                    .map(elsewhere)
+                    .collect()
+            }
+            Err(error) => {
+                self.guard.close_for_doubt(now, &error.to_string());
+                vec![unreadable("the guard's sink", error.code(), &error.to_string())]
+            }
+        };
+        self.latch = Arc::new(self.guard.latch().clone());
+        news
+    }
+
+    /// What the shared store has to be told; nothing while it knows all, or while what it holds is not known here.
+    pub fn offer(&self) -> Option<Offer> {
+        let is_in_doubt = self.latch.closed().any(|closed| closed.tier == Tier::Unreadable);
+        self.shared.as_ref().filter(|_| !is_in_doubt)?.offer(&self.latch)
+    }
+
+    /// The shared store has taken an offer with so many changes.
+    pub fn sent(&mut self, changes: usize) {
+        if let Some(shared) = &mut self.shared {
+            shared.sent(changes);
+        }
+    }
+
     /// The rollbacks in force.
     pub fn latch(&self) -> &Arc<Latch> {
         &self.latch
@@ -100,16 +152,23 @@ impl Guarding {
     /// Takes in what a comparison says, under the flags of this generation. A rollback is in force when this returns; then it
     /// is saved.
     pub fn weigh(&mut self, now: Now, notebook: &NotebookId, generation: u64, comparison: &Comparison) -> Vec<Effect> {
+        self.take(now, notebook, generation, &Evidence::of(comparison))
+    }
+
+    /// The same for evidence of any kind.
+    pub fn take(&mut self, now: Now, notebook: &NotebookId, generation: u64, evidence: &[Evidence]) -> Vec<Effect> {
         self.guard.begin_stage(generation);
-        let evidence = Evidence::of(comparison);
         let mut effects = Vec::new();
-        for piece in &evidence {
+        for piece in evidence {
             if let Advice::Rollback(rollback) = self.guard.take(now, notebook, piece) {
                 effects.extend(tell(rollback));
             }
         }
         let is_latched = *self.latch != *self.guard.latch();
         if is_latched {
+            if let Some(shared) = &mut self.shared {
+                shared.note_closed(&self.latch, self.guard.latch());
+            }
             self.latch = Arc::new(self.guard.latch().clone());
         }
         let patience_ms = if evidence.iter().any(Evidence::is_against) { SAVE_AGAINST_MS } else { SAVE_CLEAN_MS };
@@ -134,6 +193,9 @@ impl Guarding {
         reason: &str,
     ) -> Result<Option<Diagnostic>, RearmError> {
         self.guard.rearm(now, scope, by, reason)?;
+        if let Some(shared) = &mut self.shared {
+            shared.note_rearmed(now, scope, by, reason);
+        }
         self.latch = Arc::new(self.guard.latch().clone());
         Ok(self.save(now, Durability::Machine))
     }
@@ -199,11 +261,133 @@ fn unreadable(place: &str, code: &'static str, reason: &str) -> Diagnostic {
     }
 }
 
+fn elsewhere(closed: &Closed) -> Diagnostic {
+    Diagnostic {
+        level: Level::Warning,
+        code: "ROLLED_BACK_ELSEWHERE",
+        message: format!("{} is served by the old path, as the guard's sink says: {}", closed.scope, closed.grounds),
+        help: "bridge.rearm(reason) ends it for every process".to_owned(),
+    }
+}
+
 fn local() -> Diagnostic {
     Diagnostic {
         level: Level::Info,
         code: "GUARD_LOCAL",
-        message: "the guard's latch has no store: a rollback ends with this process".to_owned(),
-        help: "configure({ guard: { latch: FILE } })".to_owned(),
+        message: "the guard's latch has no store: a rollback is local to this process, and ends with it".to_owned(),
+        help: "configure({ guard: { latch: FILE } }), or a `sink` that other processes heed too".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bridge_core::{Class, Incident, Outcome};
+    use registry::QueueId;
+
+    use super::*;
+
+    const NOW: Now = Now { wall_ms: 1_700_000_000_000, mono_ms: 0 };
+
+    /// A process whose guard shares its latch.
+    fn process() -> Guarding {
+        let mut guarding = Guarding::default();
+        guarding.share(NOW);
+        let news = guarding.configure(NOW, GuardSettings::default(), None);
+        assert_eq!(news, [], "it has a store");
+        guarding
+    }
+
+    fn lose(guarding: &mut Guarding, notebook: &str) {
+        let evidence = [Evidence::Incident(Incident::LostExecution)];
+        guarding.take(NOW, &NotebookId::from(notebook), 1, &evidence);
+    }
+
+    fn differ_twice(guarding: &mut Guarding, notebook: &str) {
+        let (class, outcome) = (Class::Deterministic, Outcome::Mismatch);
+        let mismatch = Evidence::Compared { id: QueueId::from("q"), class, outcome };
+        guarding.take(NOW, &NotebookId::from(notebook), 1, &[mismatch.clone(), mismatch]);
+    }
+
+    /// Offers what there is until the store takes it, as the performer does.
+    fn settle(guarding: &mut Guarding, store: &mut Option<String>, seen: Option<&str>) {
+        let Some(offer) = guarding.offer() else { return };
+        if store.as_deref() == seen {
+            *store = Some(offer.state);
+            return guarding.sent(offer.changes);
+        }
+        let held = store.clone();
+        guarding.take_in(NOW, held.as_deref());
+        settle(guarding, store, held.as_deref());
+    }
+
+    fn holds(guarding: &Guarding, notebook: &str) -> bool {
+        guarding.latch().holds(notebook).is_some()
+    }
+
+    #[test]
+    fn until_the_store_is_read_every_notebook_is_on_the_old_path_and_nothing_is_written() {
+        let mut guarding = process();
+        assert!(holds(&guarding, "any"));
+        assert_eq!(guarding.offer(), None);
+        assert_eq!(guarding.take_in(NOW, None), []);
+        assert!(!holds(&guarding, "any"));
+    }
+
+    #[test]
+    fn of_two_processes_that_roll_back_at_once_both_rollbacks_stand_in_both() {
+        let (mut one, mut other, mut store) = (process(), process(), None);
+        one.take_in(NOW, None);
+        other.take_in(NOW, None);
+        lose(&mut one, "a");
+        lose(&mut other, "b");
+        settle(&mut one, &mut store, None);
+        settle(&mut other, &mut store, None);
+        let news = one.take_in(NOW, store.as_deref());
+        assert_eq!(news.iter().map(|news| news.code).collect::<Vec<_>>(), ["ROLLED_BACK_ELSEWHERE"]);
+        for process in [&one, &other] {
+            assert!(holds(process, "a") && holds(process, "b") && !holds(process, "c"));
+            assert_eq!(process.offer(), None, "the store knows all");
+        }
+    }
+
+    #[test]
+    fn a_rearm_reaches_the_others_and_their_old_copies_do_not_undo_it() {
+        let (mut one, mut other, mut store) = (process(), process(), None);
+        one.take_in(NOW, None);
+        lose(&mut one, "a");
+        settle(&mut one, &mut store, None);
+        other.take_in(NOW, store.as_deref());
+        let before = store.clone();
+        other.rearm(NOW, &Scope::Notebook("a".into()), None, "looked at").unwrap();
+        settle(&mut other, &mut store, before.as_deref());
+        differ_twice(&mut one, "c");
+        settle(&mut one, &mut store, before.as_deref());
+        for process in [&mut one, &mut other] {
+            process.take_in(NOW, store.as_deref());
+            assert!(!holds(process, "a") && holds(process, "c"));
+        }
+    }
+
+    #[test]
+    fn a_store_that_cannot_be_read_is_closed_until_somebody_says_otherwise() {
+        let mut guarding = process();
+        let mut store = Some("not a state".to_owned());
+        let news = guarding.take_in(NOW, store.as_deref());
+        assert_eq!(news[0].code, "GUARD_STATE_UNREADABLE");
+        assert!(holds(&guarding, "any") && guarding.offer().is_none());
+        guarding.rearm(NOW, &Scope::Everywhere, None, "looked at").unwrap();
+        settle(&mut guarding, &mut store, Some("not a state"));
+        assert_eq!(guarding.take_in(NOW, store.as_deref()), []);
+        assert!(!holds(&guarding, "any"));
+    }
+
+    #[test]
+    fn a_latch_without_a_store_says_that_it_is_local() {
+        let codes = |settings| {
+            let news = Guarding::default().configure(NOW, settings, None);
+            news.iter().map(|news| news.code).collect::<Vec<_>>()
+        };
+        assert_eq!(codes(GuardSettings::default()), ["GUARD_LOCAL"]);
+        assert!(codes(GuardSettings { is_dry_run: true, ..GuardSettings::default() }).is_empty());
     }
 }

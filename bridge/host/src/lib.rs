@@ -8,6 +8,7 @@ pub mod kill;
 pub mod lane;
 pub mod latch;
 pub mod log;
+pub mod shared;
 pub mod source;
 pub mod sql;
 pub mod step;

@@ -17,6 +17,7 @@ mod sabotage;
 mod seat;
 mod shadowing;
 mod sweep;
+mod watchdog;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -118,6 +119,8 @@ enum Asker {
     Sweep,
     /// The ledger, for what a failed commit has left behind; then its asker hears of this failure.
     Undo(Box<Asker>, Failure),
+    /// The watchdog, for what has become of executions that were started long ago.
+    Watchdog(RuntimeKey),
 }
 
 impl Asker {
@@ -131,7 +134,8 @@ impl Asker {
             | Self::Shadow(..)
             | Self::Fence(_)
             | Self::Sweep
-            | Self::Undo(..) => None,
+            | Self::Undo(..)
+            | Self::Watchdog(_) => None,
         }
     }
 }
@@ -325,7 +329,10 @@ impl Notebook {
                 self.deliver(now, asked.by, Ok(Reply::Entries(entries)));
             }
             Err(failure) if !asked.undo.is_empty() => self.undo(now, asked, failure),
-            answer => self.deliver(now, asked.by, answer),
+            answer => {
+                self.watch_over(now, &asked.by, asked.undo.into_iter().map(|(id, _)| id));
+                self.deliver(now, asked.by, answer);
+            }
         }
     }
 
@@ -344,9 +351,11 @@ impl Notebook {
             Asker::Fence(runtime) => self.fenced(now, runtime, answer),
             // What the store refuses here stays as it was, for the next sweep.
             Asker::Sweep => {}
+            Asker::Watchdog(runtime) => self.looked(runtime, answer),
             Asker::Undo(asker, failure) => {
                 if let Ok(Reply::Entries(entries)) = answer {
                     self.record_what_is_ours(&entries);
+                    self.watch_over(now, &asker, entries.into_iter().map(|entry| entry.id));
                 }
                 self.deliver(now, *asker, Err(failure));
             }
@@ -389,6 +398,7 @@ impl Notebook {
                 self.clear_timer(timer);
                 self.fence(runtime, timer);
             }
+            Some(Timer::Watchdog(runtime)) => self.look_after(now, runtime),
             None => {}
         }
     }
@@ -398,6 +408,7 @@ impl Notebook {
         if self.seats.contains_key(&runtime) {
             self.end_shadow(runtime);
             self.call_off_flip(runtime);
+            self.end_watch(runtime);
             self.step_legacy(now, runtime, |core| core.release(now));
             self.step_agent(now, runtime, registry::Input::Release);
             self.seats.remove(&runtime);
@@ -410,6 +421,9 @@ impl Notebook {
         let mut undo = Vec::new();
         let mut passed = events;
         passed.retain(|event| self.passes(pass, event, &mut undo));
+        if matches!(by, Asker::Fence(_) | Asker::Sweep) {
+            passed.iter().filter_map(Event::queue_id).for_each(|id| self.ledger.excuse(id));
+        }
         // The first remembered standing of an entry is the one to go back to.
         undo.reverse();
         let observed = by.session_of().map(|runtime| self.pin_sources(runtime, &passed)).unwrap_or_default();
@@ -434,6 +448,7 @@ impl Notebook {
             Ruling::Pass => true,
             Ruling::Drop(refusal) => {
                 tracing::warn!(notebook = %self.id, event = event.name(), ?refusal, "the gate dropped an event");
+                self.tell_if_second_terminal(pass, event, refusal);
                 false
             }
         }

@@ -300,6 +300,8 @@ impl Player {
                 self.compared.push((*observation, comparison.clone()));
                 self.step_notebook(store, Input::Compared(Ok(comparison)));
             }
+            // No recording has the new path do what must never be done.
+            Effect::Incident { incident } => unreachable!("{incident:?}"),
             // Recordings know neither decisions nor diagnostics, and the reproduction of the old code has no facade.
             Effect::Comparing
             | Effect::Compared { .. }

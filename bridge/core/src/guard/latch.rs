@@ -219,6 +219,15 @@ impl Latch {
         self.killed.take().ok_or(UnkillError::NotKilled)
     }
 
+    /// The scopes that are closed here and open in the other.
+    pub(super) fn closed_beyond(&self, other: &Self) -> Vec<Scope> {
+        let is_open = |closed: &&Closed| match &closed.scope {
+            Scope::Everywhere => !other.is_everywhere(),
+            Scope::Notebook(id) => other.holds(id.as_str()).is_none(),
+        };
+        self.closed().filter(is_open).map(|closed| closed.scope.clone()).collect()
+    }
+
     /// Opens: everywhere means every notebook too.
     ///
     /// # Errors

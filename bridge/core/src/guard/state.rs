@@ -2,6 +2,7 @@
 //! of its state has changed would be worse than one that cannot be read.
 
 use registry::Now;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::latch::{Closed, Latch, Scope, Tier};
@@ -62,21 +63,44 @@ struct Version {
     version: u32,
 }
 
+#[derive(Serialize)]
+struct WrittenLatch<'a> {
+    version: u32,
+    latch: &'a Latch,
+}
+
+#[derive(Deserialize)]
+struct ReadLatch {
+    latch: Latch,
+}
+
+impl Latch {
+    /// The latch alone as a text, for a store that several processes share.
+    pub fn state(&self) -> String {
+        written(&WrittenLatch { version: VERSION, latch: self })
+    }
+
+    /// The latch that was written so.
+    ///
+    /// # Errors
+    /// Where the text is not what was written: then nobody knows what is latched.
+    pub fn restore(state: &str) -> Result<Self, StateError> {
+        read::<ReadLatch>(state).map(|read| read.latch)
+    }
+}
+
 impl Guard {
     /// The state as a text for [`Guard::restore`].
     pub fn state(&self) -> String {
         let Self { build, generation, latch, collected, .. } = self;
-        let written = Written { version: VERSION, build, generation: *generation, latch, collected };
-        // Strings, finite numbers and maps with strings for keys: all of it is JSON.
-        let json = serde_json::to_string(&written).unwrap_or_default();
-        format!("{:016x}\n{json}\n", checksum(&json))
+        written(&Written { version: VERSION, build, generation: *generation, latch, collected })
     }
 
     /// The guard that left this state. Another build begins with new evidence behind the same latch. A state that cannot be
     /// read gives a guard whose latch is closed everywhere, and says why.
     pub fn restore(settings: Settings, build: &str, state: &str, now: Now) -> (Self, Option<StateError>) {
         let mut guard = Self::new(settings, build);
-        let error = match read(state) {
+        let error = match read::<Read>(state) {
             Ok(read) => {
                 guard.take_up(read);
                 None
@@ -111,7 +135,13 @@ impl Guard {
     }
 }
 
-fn read(state: &str) -> Result<Read, StateError> {
+/// Strings, finite numbers and maps with strings for keys: all of it is JSON.
+fn written(state: &impl Serialize) -> String {
+    let json = serde_json::to_string(state).unwrap_or_default();
+    format!("{:016x}\n{json}\n", checksum(&json))
+}
+
+fn read<T: DeserializeOwned>(state: &str) -> Result<T, StateError> {
     let (sum, json) = state.split_once('\n').ok_or(StateError::Damaged)?;
     let json = json.strip_suffix('\n').ok_or(StateError::Damaged)?;
     if sum != format!("{:016x}", checksum(json)) {

@@ -8,12 +8,16 @@ const DIGITS: std::ops::RangeInclusive<usize> = 6..=16;
 pub(super) fn replace_addresses(text: &str, mut alias: impl FnMut(&str) -> String) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
+    // Whether the line has a `<` without its `>`, as far as it has been read: nothing is read twice.
+    let mut is_open = false;
     while let Some(at) = rest.find(" at 0x") {
         let (before, behind) = rest.split_at(at + " at ".len());
         out.push_str(before);
+        is_open = opens(before).unwrap_or(is_open);
         let digits = behind[2..].bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).count();
         let (address, next) = behind.split_at(2 + digits);
-        let is_address = DIGITS.contains(&digits) && is_in_repr(&out);
+        let is_in_repr = is_open || before.ends_with("object at ");
+        let is_address = DIGITS.contains(&digits) && is_in_repr;
         out.push_str(&if is_address { alias(address) } else { address.to_owned() });
         rest = next;
     }
@@ -21,11 +25,9 @@ pub(super) fn replace_addresses(text: &str, mut alias: impl FnMut(&str) -> Strin
     out
 }
 
-/// Whether what stands before an address, ` at ` included, is the beginning of an object's text.
-fn is_in_repr(before: &str) -> bool {
-    let line = before.rsplit('\n').next().unwrap_or(before);
-    let is_open = line.rfind('<') > line.rfind('>');
-    is_open || line.ends_with("object at ")
+/// Whether a text leaves an object's text open; nothing where it says neither.
+fn opens(text: &str) -> Option<bool> {
+    text.rfind(['<', '>', '\n']).map(|at| text[at..].starts_with('<'))
 }
 
 #[cfg(test)]
@@ -50,6 +52,12 @@ mod tests {
     fn an_address_keeps_its_identity_and_loses_its_value() {
         check("<A at 0x7f3a1c> <B at 0x7f3a1d> <A at 0x7f3a1c>", "<A at 0x#1> <B at 0x#2> <A at 0x#1>");
         check("object at 0x7f3a1c2b3d", "object at 0x#1");
+    }
+
+    #[test]
+    fn what_is_open_stays_open_over_addresses_and_ends_with_the_line() {
+        check("<A of B at 0x7f3a1c at 0x7f3a1d>", "<A of B at 0x#1 at 0x#2>");
+        check("<A\nb at 0x7f3a1c", "<A\nb at 0x7f3a1c");
     }
 
     #[test]

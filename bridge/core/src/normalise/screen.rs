@@ -8,6 +8,10 @@ use vte::{Params, Parser, Perform};
 /// escape sequence can make a text grow without bound.
 const MAX_CURSOR_MOVE: usize = 4096;
 
+/// Blanks that all cursor moves of a text together leave before what they write: a screen full of them, many times over, and
+/// few enough that a few bytes a line cannot take gigabytes.
+const MAX_BLANKS: usize = 64 * 1024;
+
 /// A text as a terminal shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Shown {
@@ -19,7 +23,7 @@ pub(super) struct Shown {
 
 /// Shows a text. Showing what was shown changes nothing.
 pub(super) fn show(text: &str) -> Shown {
-    let mut screen = Screen { lines: vec![Vec::new()], line: 0, column: 0, style: Style::default() };
+    let mut screen = Screen { lines: vec![Vec::new()], line: 0, column: 0, style: Style::default(), blanks: 0 };
     Parser::new().advance(&mut screen, text.as_bytes());
     Shown { text: screen.text(), styles: screen.styles() }
 }
@@ -39,6 +43,8 @@ struct Screen {
     line: usize,
     column: usize,
     style: Style,
+    /// Cells that cursor moves have left blank.
+    blanks: usize,
 }
 
 impl Screen {
@@ -62,17 +68,24 @@ impl Screen {
     }
 
     fn put(&mut self, character: char) {
+        self.fill_up_to_the_cursor();
         let style = self.style.clone();
         let column = self.column;
         let line = self.current();
-        while line.len() < column {
-            line.push((' ', Style::default()));
-        }
         match line.get_mut(column) {
             Some(cell) => *cell = (character, style),
             None => line.push((character, style)),
         }
         self.column += 1;
+    }
+
+    /// Where there have been too many blanks, the cursor comes back to the end of its line.
+    fn fill_up_to_the_cursor(&mut self) {
+        let gap = self.column.saturating_sub(self.current().len());
+        let blanks = gap.min(MAX_BLANKS - self.blanks);
+        self.blanks += blanks;
+        self.column -= gap - blanks;
+        self.current().extend(std::iter::repeat_n((' ', Style::default()), blanks));
     }
 
     fn current(&mut self) -> &mut Vec<(char, Style)> {
@@ -230,5 +243,8 @@ mod tests {
     fn no_sequence_makes_a_text_grow_without_bound() {
         let seen = show("\x1b[65535C\x1b[65535C\x1b[65535CX\x1b[65535BY");
         assert!(seen.text.len() < 2 * MAX_CURSOR_MOVE);
+        let seen = show(&"\x1b[65535CX\n".repeat(1000));
+        assert!(seen.text.len() <= MAX_BLANKS + 2 * 1000, "{}", seen.text.len());
+        assert!(seen.text.ends_with("X\nX\n"), "what is written stays");
     }
 }

@@ -20,6 +20,8 @@ pub(super) enum Timer {
     Legacy(RuntimeKey, TimerId),
     /// The end of a drain.
     Deadline(RuntimeKey),
+    /// The time by which what this runtime has started must be over.
+    Watchdog(RuntimeKey),
 }
 
 impl Notebook {

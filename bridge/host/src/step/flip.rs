@@ -13,10 +13,10 @@ use super::seat::{Drain, Flip, Seat};
 use super::{Asked, Asker, Effect, Method, Notebook, RuntimeKey, SessionIds, Timer};
 
 /// How long a drain may take where the flag does not say so: what the old code calls `maxExecutionTime`, and never enforced.
-const DEFAULT_DRAIN_MS: u64 = 30_000;
+pub(super) const DEFAULT_DRAIN_MS: u64 = 30_000;
 
 /// What comes on top before an execution is fenced: time to end by itself for whoever is told that it is over.
-const GRACE_MS: u64 = 2_000;
+pub(super) const GRACE_MS: u64 = 2_000;
 
 impl Notebook {
     /// Compares the generation of the flags with the one last seen, and looks for a new latch and at the kill switch: the first

@@ -1,6 +1,6 @@
 //! What goes into a notebook's step and what comes out.
 
-use bridge_core::{Ability, Comparison, Decision, Diagnostic, Observation, Path, Rollback, Token};
+use bridge_core::{Ability, Comparison, Decision, Diagnostic, Incident, Observation, Path, Rollback, Token};
 use legacy_compat::{CallId, Hook, HtmlRuntimeState};
 use registry::{
     Answer, Capabilities, CellId, Event, Failure, Query, QueueEntry, RuntimeId, SessionId, Ticket, TimerId,
@@ -298,6 +298,12 @@ pub enum Effect {
     Compared {
         /// Its outcome.
         comparison: Box<Comparison>,
+    },
+    /// The path that serves has done what must never be done: the guard is told. It stays in Rust.
+    #[serde(skip)]
+    Incident {
+        /// What.
+        incident: Incident,
     },
     /// The guard has rolled back, or would have: every notebook is to be woken, and listeners told.
     RolledBack {

@@ -34,6 +34,9 @@ pub(super) struct Seat {
     pub(super) shadow: Option<Following>,
     /// Entries of the old path that were ended in its place while it still ran them: what it puts out for their cells comes late.
     pub(super) fenced: BTreeMap<QueueId, CellId>,
+    /// What the new path has started and not ended, and since when by the monotonic clock, with the timer that looks after it.
+    pub(super) started: BTreeMap<QueueId, u64>,
+    pub(super) watchdog: Option<TimerId>,
     /// A change of route that waits for its boundary.
     pub(super) flip: Option<Flip>,
     /// Calls made while a flip is under way, when neither path has the session; they are made again after it.
@@ -115,6 +118,8 @@ impl Seat {
             stopping: None,
             shadow: None,
             fenced: BTreeMap::new(),
+            started: BTreeMap::new(),
+            watchdog: None,
             flip: None,
             parked: Vec::new(),
         }
