@@ -26,6 +26,8 @@ pub enum Refusal {
     NotPending,
     /// A start or an end of an entry that this lease does not hold.
     NotHeld,
+    /// It was made by a candidate. Nothing lets one come this far; should it, it goes no further, whatever the mode.
+    Shadow,
 }
 
 /// What the gate says of one event.
@@ -49,6 +51,8 @@ pub struct GateCounts {
     pub dropped_entry: u64,
     /// Events that broke a rule while the gate only observed.
     pub observed: u64,
+    /// Events of a candidate. It must stay 0.
+    pub breaches: u64,
 }
 
 /// The gate of one notebook.
@@ -92,6 +96,10 @@ impl Gate {
 
     /// Judges one event and books what it does to its entry.
     pub fn judge(&mut self, ledger: &mut Ledger, pass: Pass, event: &Event) -> Ruling {
+        if pass.token == Token::SHADOW {
+            self.counts.breaches += 1;
+            return Ruling::Drop(Refusal::Shadow);
+        }
         let refusal = Self::refusal(ledger, pass, event);
         match (self.mode, refusal) {
             (_, None) => {
@@ -107,7 +115,7 @@ impl Gate {
             (Mode::Enforce, Some(refusal)) => {
                 match refusal {
                     Refusal::StaleToken => self.counts.dropped_stale += 1,
-                    Refusal::NotPending | Refusal::NotHeld => self.counts.dropped_entry += 1,
+                    Refusal::NotPending | Refusal::NotHeld | Refusal::Shadow => self.counts.dropped_entry += 1,
                 }
                 Ruling::Drop(refusal)
             }
@@ -148,5 +156,25 @@ fn terminal(status: ExecutionStatus) -> Terminal {
         ExecutionStatus::Success => Terminal::Success,
         ExecutionStatus::Error => Terminal::Error,
         ExecutionStatus::Cancelled => Terminal::Cancelled,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use registry::{ExecutionAssigned, QueueId, SessionId};
+
+    use super::*;
+
+    #[test]
+    fn what_a_candidate_made_goes_no_further_in_either_mode() {
+        for mode in [Mode::Observe, Mode::Enforce] {
+            let mut gate = Gate { mode, ..Gate::default() };
+            let mut ledger = Ledger::default();
+            let event = ExecutionAssigned { queue_id: QueueId::from("q"), runtime_session_id: SessionId::from("s") };
+            let pass = Pass { path: Path::Registry, token: Token::SHADOW, is_current: true };
+            assert_eq!(gate.judge(&mut ledger, pass, &event.into()), Ruling::Drop(Refusal::Shadow));
+            assert_eq!(gate.counts(), GateCounts { breaches: 1, ..GateCounts::default() });
+            assert_eq!(ledger.tally(), crate::Tally::default());
+        }
     }
 }

@@ -125,7 +125,9 @@ known_differences! {
 pub(crate) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<&'static str>, D::Error> {
     let named = |name: String| {
         let known = KNOWN_DIFFERENCES.iter().find(|known| known.name == name);
-        known.map(|known| known.name).ok_or_else(|| D::Error::custom(format_args!("no known difference is called `{name}`")))
+        known
+            .map(|known| known.name)
+            .ok_or_else(|| D::Error::custom(format_args!("no known difference is called `{name}`")))
     };
     Vec::<String>::deserialize(deserializer)?.into_iter().map(named).collect()
 }

@@ -4,16 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bridge_core::{
-    Advice, Comparison, Diagnostic, Evidence, Guard, GuardSettings, GuardStatus, Latch, Level, RearmError, Rollback,
-    Scope,
+    Advice, Comparison, Diagnostic, Evidence, Guard, GuardSettings, GuardStatus, Incident, Latch, Level, RearmError,
+    Rollback, Scope,
 };
 use registry::{NotebookId, Now};
 
 use crate::latch::{Durability, LatchFile};
+use crate::mark::{Left, Mark, left_beside};
 use crate::step::Effect;
 
 /// The candidate's build: the cores are those of this very library.
-const BUILD: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const BUILD: &str = env!("CARGO_PKG_VERSION");
 
 /// The least time between two states written for new evidence against the candidate, in milliseconds. In a storm of it the
 /// store is not the bottleneck.
@@ -119,6 +120,39 @@ impl Guarding {
         effects
     }
 
+    /// Takes in what must never happen. A rollback is in force and saved when this returns.
+    pub fn report(&mut self, now: Now, notebook: &NotebookId, incident: Incident) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if let Advice::Rollback(rollback) = self.guard.take(now, notebook, &Evidence::Incident(incident)) {
+            effects.extend(tell(rollback));
+        }
+        self.latch = Arc::new(self.guard.latch().clone());
+        effects.extend(self.save(now, Durability::Machine).map(|diagnostic| Effect::Diagnostic { diagnostic }));
+        effects
+    }
+
+    /// Takes in the marks that processes which are gone have left beside this latch: the diagnostics, and the rollbacks for
+    /// listeners. What was taken in is saved before it is removed.
+    pub fn heed_marks(&mut self, now: Now, latch: &Path) -> (Vec<Diagnostic>, Vec<Effect>) {
+        let left = match left_beside(latch) {
+            Ok(left) => left,
+            Err(error) => return (vec![unreadable_marks(latch, &error)], Vec::new()),
+        };
+        let mut news = Vec::new();
+        let mut rollbacks = Vec::new();
+        for mark in left.iter().flat_map(|one| &one.marks) {
+            news.push(found(mark));
+            for effect in self.report(now, &mark.notebook, Incident::InFlightMark) {
+                match effect {
+                    Effect::Diagnostic { diagnostic } => news.push(diagnostic),
+                    rollback => rollbacks.push(rollback),
+                }
+            }
+        }
+        left.into_iter().for_each(Left::remove);
+        (news, rollbacks)
+    }
+
     /// Opens the latch; what cannot be saved of it is told.
     ///
     /// # Errors
@@ -168,6 +202,28 @@ fn tell(rollback: Box<Rollback>) -> [Effect; 2] {
         },
     };
     [Effect::RolledBack { rollback }, Effect::Diagnostic { diagnostic }]
+}
+
+fn found(mark: &Mark) -> Diagnostic {
+    let Mark { notebook, build, .. } = mark;
+    Diagnostic {
+        level: Level::Error,
+        code: "IN_FLIGHT_MARK",
+        message: format!(
+            "a process was gone before its candidate for notebook `{notebook}` had ended (build `{build}`)"
+        ),
+        help: "look for what brought that process down; configure({ shadow: { process: \"separate\" } }) contains it"
+            .to_owned(),
+    }
+}
+
+fn unreadable_marks(latch: &Path, error: &std::io::Error) -> Diagnostic {
+    Diagnostic {
+        level: Level::Warning,
+        code: "MARKS_UNAVAILABLE",
+        message: format!("{}: what is marked beside it cannot be read: {error}", latch.display()),
+        help: "a candidate that brought a process down goes unnoticed: make the folder readable".to_owned(),
+    }
 }
 
 fn unreadable(place: &str, code: &'static str, reason: &str) -> Diagnostic {

@@ -6,6 +6,8 @@ pub mod guarding;
 pub mod lane;
 pub mod latch;
 pub mod log;
+pub mod mark;
+pub mod shadowing;
 pub mod source;
 pub mod sql;
 pub mod step;

@@ -165,6 +165,11 @@ impl Notebook {
         self.has_new_latch = true;
     }
 
+    /// What the gate has seen.
+    pub fn gate_counts(&self) -> GateCounts {
+        self.gate.counts()
+    }
+
     /// What an operator sees.
     pub fn status(&self) -> Status {
         Status {

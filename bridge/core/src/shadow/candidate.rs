@@ -33,8 +33,8 @@ mod legacy;
 mod registry;
 
 use ::registry::{
-    Answer, CellCreated, CellSourceChanged, CellType, Event, ExecutionAssigned, ExecutionRequested, Failure, IdSource,
-    NotebookState, Now, Query, QueueStatus, Reply, UserId,
+    Answer, CellCreated, CellSourceChanged, CellType, Container, Event, ExecutionAssigned, ExecutionRequested, Failure,
+    IdSource, NotebookState, Now, Query, QueueStatus, Reply, UserId,
 };
 
 use super::{Observation, ObservedExecution, Source, Trails};
@@ -88,8 +88,7 @@ pub fn run_path(path: Path, observation: &Observation) -> CandidateRun {
 pub(crate) fn run_flooding(observation: &Observation) -> CandidateRun {
     run(observation, |world| {
         registry::run(world);
-        let shown = world.events.iter().filter(|event| event.is_output());
-        let flood: Vec<Event> = shown.cycle().take(FLOODED_OUTPUTS).cloned().collect();
+        let flood: Vec<Event> = world.events.iter().filter_map(flooded).collect();
         while !flood.is_empty() && world.may_go_on() {
             // What was taken once is taken again, until there is no room.
             let _ = world.commit(&flood);
@@ -110,8 +109,20 @@ fn run(observation: &Observation, path: impl Fn(&mut World<'_>)) -> CandidateRun
     run
 }
 
-/// Outputs that a flood shows in one commit: with the effects that a candidate has, more than is kept.
-const FLOODED_OUTPUTS: usize = 200;
+/// Bytes that each output of a flood holds: with the effects that a candidate has, more than is kept.
+const FLOODED_BYTES: usize = 1024 * 1024;
+
+/// An output with far more in it.
+fn flooded(event: &Event) -> Option<Event> {
+    let Event::MultimediaResultOutputAdded(output) = event else { return None };
+    let mut output = output.clone();
+    for container in output.representations.values_mut() {
+        if let Container::Inline { data, .. } = container {
+            *data = "~".repeat(FLOODED_BYTES).into();
+        }
+    }
+    Some(output.into())
+}
 
 /// What may still be kept of a candidate.
 #[derive(Clone, Copy)]
@@ -287,4 +298,20 @@ fn facts(execution: &ObservedExecution, observation: &Observation) -> Vec<Event>
         events.push(ExecutionAssigned { queue_id: entry.id.clone(), runtime_session_id }.into());
     }
     events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_made_for_so_many_events_and_so_many_bytes() {
+        let event = |name: &str| Event::Unknown { name: name.to_owned(), args: serde_json::Value::Null };
+        let room = |events, bytes| Room { events, bytes };
+        let short = size(&event("a"));
+        assert_eq!(size(&event("aaa")), short + 2);
+        assert!(room(2, 2 * short).less(&[event("a"), event("b")]).is_some_and(|left| left.events + left.bytes == 0));
+        assert!(room(1, 2 * short).less(&[event("a"), event("b")]).is_none());
+        assert!(room(2, 2 * short).less(&[event("a"), event("bb")]).is_none());
+    }
 }

@@ -148,37 +148,37 @@ impl<J, R> Desk<J, R> {
 
     /// The job that is due by now, if one is.
     pub(super) fn overdue(&self, now_ms: u64) -> Option<(Shift, Arc<J>)> {
-        self.lock().overdue(now_ms)
+        let state = self.lock();
+        let current = state.current.as_ref().filter(|current| current.due_ms <= now_ms)?;
+        Some((state.shift, Arc::clone(&current.job)))
     }
 
     /// Waits for a job that is overdue; nothing where there will be none.
     pub(super) fn watch(&self, now_ms: impl Fn() -> u64) -> Option<(Shift, Arc<J>)> {
-        let mut state = self.lock();
         loop {
+            let now_ms = now_ms();
+            if let Some(overdue) = self.overdue(now_ms) {
+                return Some(overdue);
+            }
+            let mut state = self.lock();
             if state.is_closed || state.is_off {
                 return None;
             }
-            let now_ms = now_ms();
-            if let Some(overdue) = state.overdue(now_ms) {
-                return Some(overdue);
-            }
-            state.keeper_looks_at = state.current.as_ref().map(|current| current.due_ms).filter(|due_ms| *due_ms != NEVER);
-            state = match state.keeper_looks_at {
-                None => self.begun.wait(state).unwrap_or_else(PoisonError::into_inner),
+            let due_ms = state.current.as_ref().map(|current| current.due_ms);
+            state.keeper_looks_at = due_ms.filter(|due_ms| *due_ms != NEVER);
+            match state.keeper_looks_at {
+                None => drop(self.begun.wait(state)),
                 Some(due_ms) => {
-                    let left = Duration::from_millis(due_ms - now_ms);
-                    self.begun.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                    drop(self.begun.wait_timeout(state, Duration::from_millis(due_ms.saturating_sub(now_ms))));
                 }
-            };
+            }
         }
     }
 
-    /// Gives the shift's job more time.
-    pub(super) fn postpone(&self, shift: Shift, due_ms: u64) {
+    /// Gives a job more time, if it is still under way.
+    pub(super) fn postpone(&self, job: &Arc<J>, due_ms: u64) {
         let mut state = self.lock();
-        if state.shift == shift
-            && let Some(current) = &mut state.current
-        {
+        if let Some(current) = state.current.as_mut().filter(|current| Arc::ptr_eq(&current.job, job)) {
             current.due_ms = due_ms;
         }
     }
@@ -232,12 +232,5 @@ impl<J, R> Desk<J, R> {
     pub(super) fn load(&self) -> Load {
         let state = self.lock();
         Load { waiting: state.waiting.len(), bytes: state.bytes, wedged: state.wedged, is_off: state.is_off }
-    }
-}
-
-impl<J, R> State<J, R> {
-    fn overdue(&self, now_ms: u64) -> Option<(Shift, Arc<J>)> {
-        let current = self.current.as_ref().filter(|current| current.due_ms <= now_ms)?;
-        Some((self.shift, Arc::clone(&current.job)))
     }
 }
