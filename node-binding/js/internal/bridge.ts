@@ -2,8 +2,8 @@ import { addon, addonError, addonOrNull } from "./addon";
 import { monoMs, wallMs } from "./clock";
 import { comparisonsSettled } from "./comparisons";
 import { BridgeError, messageOf } from "./errors";
-import { environmentVariable } from "./platform";
-import type { Comparison, Decision, Diagnostic, GuardStatus, Rollback } from "./protocol";
+import { environmentVariable, onExit, shadowProgram } from "./platform";
+import type { Comparison, Decision, Diagnostic, GuardStatus, Rollback, ShadowStatus } from "./protocol";
 
 /** What flags can target besides the notebook's id. */
 export type Attributes = Record<string, string | number | boolean | null | readonly (string | number | boolean | null)[]>;
@@ -16,6 +16,17 @@ export interface BridgeOptions {
   attributes?: Attributes | ((notebookId: string) => Attributes);
   /** Lets the guard roll back by itself. Without it, the guard only says what it would do. */
   guard?: GuardOptions;
+  /** Where the path that does not serve is run for comparison. */
+  shadow?: ShadowOptions;
+}
+
+/** How candidates are run on the routes `shadow` and `live`. */
+export interface ShadowOptions {
+  /**
+   * `shared`, the default: on a thread of this process. `separate`: in a process of their own, so that a candidate that aborts,
+   * overflows its stack or eats the memory brings down nothing else.
+   */
+  process?: "shared" | "separate";
 }
 
 /** How the guard works. */
@@ -57,14 +68,35 @@ const ADDON_UNAVAILABLE = "ADDON_UNAVAILABLE";
 /** Configures the bridge in this environment. Later calls replace what they name. */
 export function configure(options: BridgeOptions): void {
   if (options.attributes !== undefined) attributes = options.attributes;
+  if (options.shadow !== undefined) useShadow(options.shadow);
   if (options.guard !== undefined) useGuard(options.guard);
   if (options.flags !== undefined) useFlags(options.flags);
+}
+
+function useShadow({ process }: ShadowOptions): void {
+  if (process === undefined) return;
+  if (process !== "shared" && process !== "separate") {
+    throw new BridgeError("UNKNOWN_OPTION", `configure: shadow.process is \`${String(process)}\``, "it is `shared` or `separate`");
+  }
+  const missing = addonError();
+  if (missing) return report({ level: "error", code: missing.code, message: missing.message, help: missing.help });
+  addon().separateShadow(process === "separate" ? JSON.stringify(shadowProgram()) : null);
+}
+
+let isExitNoticed = false;
+
+/** Candidates that are under way when a process ends in order have not brought it down. */
+function noticeExit(): void {
+  if (isExitNoticed) return;
+  isExitNoticed = true;
+  onExit(() => addonOrNull()?.clearMarks());
 }
 
 /** Before the flags: what is latched is in force when they are first asked. */
 function useGuard({ latch, dryRun = false, ...settings }: GuardOptions): void {
   const missing = addonError();
   if (missing) return report({ level: "error", code: missing.code, message: missing.message, help: missing.help });
+  if (latch !== undefined) noticeExit();
   const news = addon().configureGuard(JSON.stringify({ ...settings, isDryRun: dryRun }), latch, wallMs(), monoMs());
   for (const diagnostic of JSON.parse(news) as Diagnostic[]) report(diagnostic);
   notifyFlags();
@@ -234,6 +266,8 @@ export interface BridgeStatus {
   flags: { configured: boolean; generation: number; error: Omit<Diagnostic, "level"> | null };
   /** The guard; `null` without the addon. */
   guard: GuardStatus | null;
+  /** The shadow; `null` without the addon. */
+  shadow: ShadowStatus | null;
   notebooks: NotebookStatus[];
 }
 
@@ -244,7 +278,14 @@ export interface NotebookStatus {
   leases: { path: "legacy" | "registry"; token: number; runtimeId: string; sessionId: string; decision: Decision }[];
   /** `observe` while the notebook has only ever been routed to the old path. */
   gate: "observe" | "enforce";
-  gateCounts: { passed: number; droppedStale: number; droppedEntry: number; observed: number };
+  gateCounts: {
+    passed: number;
+    droppedStale: number;
+    droppedEntry: number;
+    observed: number;
+    /** Commits that a candidate made. It must stay 0. */
+    breaches: number;
+  };
   executions: { pending: number; underWay: number; foreign: number; terminal: number };
   /** What the comparisons on the routes `shadow` and `live` have come to, by executions. */
   comparisons: {
@@ -295,13 +336,14 @@ export const bridge = {
     if (!native) {
       const legacy = isHostLegacy ? "host" : "unavailable";
       const flags = { configured: isConfigured, generation: 0, error: null };
-      return { addon: false, legacy, flags, guard: null, notebooks: [] };
+      return { addon: false, legacy, flags, guard: null, shadow: null, notebooks: [] };
     }
     return {
       addon: true,
       legacy: isHostLegacy ? "host" : "compat",
       flags: JSON.parse(native.flagsStatus()) as BridgeStatus["flags"],
       guard: JSON.parse(native.guardStatus()) as GuardStatus,
+      shadow: JSON.parse(native.shadowStatus()) as ShadowStatus,
       notebooks: JSON.parse(native.notebooksStatus()) as NotebookStatus[],
     };
   },
