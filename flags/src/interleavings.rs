@@ -73,6 +73,7 @@ mod swap {
 }
 
 #[path = "live.rs"]
+#[expect(clippy::duplicate_mod, unreachable_pub, reason = "once more, on what shuttle can interrupt")]
 mod live;
 
 use std::sync::Arc;
@@ -90,7 +91,7 @@ fn document(variant: &str) -> String {
 }
 
 /// Writers that apply their documents in order, and a reader who looks until they are done.
-fn play(writers: &[&'static [&'static str]]) -> (Vec<Applied>, Vec<u64>, Arc<LiveFlags>) {
+fn play(writers: &'static [&'static [&'static str]]) -> (Vec<Applied>, Vec<u64>, Arc<LiveFlags>) {
     let live = Arc::new(LiveFlags::new());
     let writers = writers.iter().map(|documents| {
         let live = Arc::clone(&live);
