@@ -55,12 +55,19 @@ mod document;
 mod error;
 mod evaluate;
 mod explain;
+#[cfg(test)]
+mod interleavings;
 mod live;
 mod metadata;
 mod operator;
 #[cfg(test)]
 mod properties;
 mod targeting;
+
+/// What the flags are swapped with; tests of interleavings put another in its place.
+mod swap {
+    pub(crate) use arc_swap::{ArcSwap, ArcSwapOption};
+}
 
 pub use bucket::bucket;
 pub use context::Context;

@@ -4,8 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
-
+use super::swap::{ArcSwap, ArcSwapOption};
 use crate::definition::FlagSet;
 use crate::error::DocumentError;
 

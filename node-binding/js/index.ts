@@ -20,6 +20,7 @@ export type {
   NotebookStatus,
   RouteExplanation,
   RoutePlan,
+  ShadowOptions,
 } from "./internal/bridge";
 export { BridgeError } from "./internal/errors";
 export type {
@@ -33,6 +34,7 @@ export type {
   Rollback,
   RollbackScope,
   RollbackTier,
+  ShadowStatus,
   Verdict,
 } from "./internal/protocol";
 export type { LiveStoreModule } from "./livestore";

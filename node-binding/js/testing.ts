@@ -19,18 +19,24 @@ export function useClock(clock: Clock): () => void {
 
 /**
  * Spoils what the candidate does on the routes `shadow` and `live`, to see that the comparison notices: every comparison of
- * this environment is run with this fault until it is called with `null`. What serves is never touched.
+ * this environment is run with this fault or breakdown until it is called with `null`. What serves is never touched, but for
+ * `abort` and `stack-overflow`, which bring down the process that the candidate runs in.
  */
 export function seedCandidateFault(name: string | null): void {
   if (addon().seedCandidateFault(name)) return;
   throw new BridgeError(
     "UNKNOWN_FAULT",
     `seedCandidateFault: no fault is called \`${name}\``,
-    `the faults are: ${candidateFaults().join(", ")}`,
+    `the faults are: ${[...candidateFaults(), ...candidateBreakdowns()].join(", ")}`,
   );
 }
 
-/** The names of the faults that {@link seedCandidateFault} knows. */
+/** The names of the faults with which a candidate differs. */
 export function candidateFaults(): string[] {
   return addon().candidateFaults();
+}
+
+/** The names of the breakdowns with which a candidate does not even come to differ: `hang`, `spin`, `panic`, `flood` and others. */
+export function candidateBreakdowns(): string[] {
+  return addon().candidateBreakdowns();
 }

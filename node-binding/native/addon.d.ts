@@ -19,6 +19,9 @@ export declare function availableRuntimeTypes(): string
 /** What is said of base64 that holds no PNG file, given the reason. */
 export declare function base64Failure(reason: string): string
 
+/** The names of the breakdowns that a candidate can be seeded with. */
+export declare function candidateBreakdowns(): Array<string>
+
 /** The names of the faults that a candidate can be seeded with. */
 export declare function candidateFaults(): Array<string>
 
@@ -27,6 +30,9 @@ export declare function canStartRuntime(registry: number, facts: string): boolea
 
 /** Why `HtmlRuntime.doStart` throws before it touches the store, or nothing. */
 export declare function checkHtmlConfiguration(hasStore: boolean, userId?: string | undefined | null): string | null
+
+/** The process ends in order: what is being compared now has brought nothing down. */
+export declare function clearMarks(): void
 
 /** Closes a notebook. */
 export declare function closeNotebook(notebook: number): void
@@ -172,8 +178,20 @@ export declare function runtimeType(name: string): string
 /** Writes the guard's state, where it has a file; gives a diagnostic as JSON, or `null`. */
 export declare function saveGuard(wallMs: number, monoMs: number): string
 
-/** Spoils the candidates of comparisons by this fault, or by none. Gives false for a fault that does not exist. */
+/** Spoils the candidates of comparisons by this fault or breakdown, or by none. Gives false for one that does not exist. */
 export declare function seedCandidateFault(name?: string | undefined | null): boolean
+
+/**
+ * Runs candidates in a process of their own from now on, started as this JSON says: `{ path, args, env }`; without one, on the
+ * lane's thread. The process has to call [`serve_shadow`].
+ */
+export declare function separateShadow(program?: string | undefined | null): void
+
+/** Compares what comes in on standard input until it ends: all that a process for candidates does. */
+export declare function serveShadow(): void
+
+/** What an operator sees of the shadow, as JSON. */
+export declare function shadowStatus(): string
 
 /** Steps a notebook: `{ type, … }` in, a list of effects out. */
 export declare function stepNotebook(notebook: number, wallMs: number, monoMs: number, input: string): string

@@ -6,6 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { configure, shutdown } from "runtime-bridge";
 import { HtmlRuntime } from "runtime-bridge/legacy";
 import { attach } from "runtime-bridge/livestore";
+import { seedCandidateFault } from "runtime-bridge/testing";
 import { closeStore, commit, drain, openStore, queryDb, Schema } from "../hosts/livestore-0.3/build/store.js";
 
 import { randomOf } from "./measure.mjs";
@@ -21,7 +22,7 @@ const LOST_MS = 120_000;
 /** A person's next request has no relation to the old path's poll of 50 ms; a fixed pause would meet it always early or late. */
 const LONGEST_PAUSE_MS = 50;
 
-const { mode, shape, cells, isOneCell, warmUp, pauses, seed } = JSON.parse(readFileSync(0, "utf8"));
+const { mode, shape, cells, isOneCell, warmUp, pauses, seed, breakdown = null, shadow = {} } = JSON.parse(readFileSync(0, "utf8"));
 const store = await openStore({ storeId: "bench" });
 const ended = watchCompletions();
 createCells();
@@ -100,7 +101,8 @@ function createCells() {
 }
 
 async function startRuntime() {
-  configure({ flags: routedTo(mode) });
+  configure({ flags: routedTo(mode), shadow });
+  seedCandidateFault(breakdown);
   attach(store, { queryDb, Schema });
   const runtime = new HtmlRuntime({ store, userId: USER });
   await runtime.start("bench");

@@ -6,5 +6,6 @@ export const TOPICS = {
   decision: () => import("./decision.mjs"),
   apply: () => import("./apply.mjs"),
   file: () => import("./file.mjs"),
+  shadow: () => import("./shadow.mjs"),
   memory: () => import("./memory.mjs"),
 };

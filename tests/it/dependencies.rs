@@ -26,10 +26,11 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("opentelemetry", &["bridge-host"]),
     ("notify", &["bridge-host"]),
     ("rusqlite", &["bridge-host"]),
+    ("rustix", &["bridge-host"]),
 ];
 
 /// Crates from outside that may only be used by tests.
-const FOR_TESTS_ONLY: &[&str] = &["insta", "proptest", "tempfile"];
+const FOR_TESTS_ONLY: &[&str] = &["insta", "proptest", "shuttle", "tempfile"];
 
 struct Dependency {
     name: String,

@@ -90,6 +90,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
     ];
     let incidents = [
         Incident::CandidatePanic,
+        Incident::CandidateDeath,
         Incident::InFlightMark,
         Incident::IsolationBreach,
         Incident::SecondTerminal,

@@ -4,13 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use registry::{CellId, Event, QueueId};
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::Path;
 use crate::known::{self, Pair};
-use crate::normalise::{Canonical, Hits, RULES_VERSION, normalise};
-use crate::shadow::{Fault, Observation, ObservedExecution, Source, Trails, run_candidate, run_path};
+use crate::normalise::{self, Canonical, Hits, RULES_VERSION, normalise};
+use crate::shadow::{
+    Fault, Observation, ObservedExecution, RunEnd, Source, Trails, run_candidate, run_flooding, run_path,
+};
 
 /// Differences that a verdict lists: enough to see what is wrong, few enough to keep.
 const MAX_DIFFERENCES: usize = 32;
@@ -21,8 +23,11 @@ const CANDIDATE: &str = "candidate";
 /// Why a comparison has no candidate, where it panicked.
 pub(crate) const PANICKED: &str = "panicked";
 
+/// Why a comparison has no candidate, where the process that it ran in is gone.
+pub(crate) const DIED: &str = "died";
+
 /// What a comparison says of one execution, or of their order.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
 pub enum Verdict {
     /// Both sides did the same.
@@ -30,6 +35,7 @@ pub enum Verdict {
     /// They differ as the ledger of known differences says they do. Counts as clean.
     Known {
         /// The entries of the ledger.
+        #[serde(deserialize_with = "known::names")]
         names: BTreeSet<&'static str>,
     },
     /// They differ.
@@ -47,28 +53,41 @@ pub enum Verdict {
 }
 
 /// Why a comparison says nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Why {
     /// The execution was given up before its source was read, so that the candidate could not be run.
     NoSource,
+    /// The comparison was not done by its deadline.
+    Timeout,
+    /// The candidate made more than is kept of it.
+    Truncated,
+    /// The process in which candidates run could not be started or understood, or was ended from outside.
+    NoProcess,
+    /// The shadow is off: too many comparisons had not come to an end.
+    LaneOff,
 }
 
 /// One place in which the sides differ.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// Where in the canonical form: `outputs[0].executionCount`.
     pub path: String,
     /// What the old path has there; absent where it has nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub legacy: Option<Value>,
     /// What the registry has there; absent where it has nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub registry: Option<Value>,
 }
 
+/// A side that is there and holds `null` is not an absent one.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
 /// What became of one execution on both sides.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Compared {
     /// The execution.
@@ -90,8 +109,8 @@ pub struct Compared {
     pub registry: Canonical,
 }
 
-/// The outcome of comparing one observation.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The outcome of comparing one observation. As JSON it can be read again, without the sides of its executions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Comparison {
     /// The path that served.
@@ -101,18 +120,39 @@ pub struct Comparison {
     /// The order in which the executions were started.
     pub order: Verdict,
     /// How often each rule of normalisation was applied.
+    #[serde(deserialize_with = "normalise::hits")]
     pub rules: Hits,
 }
 
 impl Comparison {
-    /// The outcome where the candidate could not even be run: an error on one side is a mismatch, never a missing value.
-    fn without_candidate(observation: &Observation, why: &str) -> Self {
-        compare(observation, &[], true).failed(why)
-    }
-
     /// The outcome where the candidate panicked.
     pub fn panicked(observation: &Observation) -> Self {
-        Self::without_candidate(observation, PANICKED)
+        Self::uncompared(observation, &no_candidate(PANICKED))
+    }
+
+    /// The outcome where the process that the candidate ran in is gone: it aborted, or was ended by a signal.
+    pub fn died(observation: &Observation) -> Self {
+        Self::uncompared(observation, &no_candidate(DIED))
+    }
+
+    /// The outcome where nothing can be said, for this reason.
+    pub fn inconclusive(observation: &Observation, why: Why) -> Self {
+        Self::uncompared(observation, &Verdict::Inconclusive { why })
+    }
+
+    /// The same verdict for all executions. Neither side is looked at: what the candidate choked on may be in the control.
+    fn uncompared(observation: &Observation, verdict: &Verdict) -> Self {
+        let executions = observation.executions.iter().map(|execution| Compared {
+            queue_id: execution.entry.id.clone(),
+            cell_id: execution.entry.cell_id.clone(),
+            is_raw_equal: false,
+            verdict: verdict.clone(),
+            cosmetic: Vec::new(),
+            legacy: Canonical::default(),
+            registry: Canonical::default(),
+        });
+        let executions = executions.collect();
+        Self { serving: observation.serving, executions, order: Verdict::Match, rules: Hits::new() }
     }
 
     /// Why there is no candidate to compare with, where there is none.
@@ -127,20 +167,31 @@ impl Comparison {
 
     fn failed(mut self, why: &str) -> Self {
         for execution in &mut self.executions {
-            execution.verdict = mismatch(vec![Difference::of(CANDIDATE, None, Some(why.into()))]);
+            execution.verdict = no_candidate(why);
         }
         self
     }
 }
 
+/// The verdict where the candidate has no side at all: an error on one side is a mismatch, never a missing value.
+fn no_candidate(why: &str) -> Verdict {
+    mismatch(vec![Difference::of(CANDIDATE, None, Some(why.into()))])
+}
+
 /// Runs the candidate of an observation and compares. A fault spoils the candidate, to test that it is noticed.
 pub fn judge(observation: &Observation, fault: Option<Fault>) -> Comparison {
-    let run = run_candidate(observation);
+    let run = match fault {
+        Some(Fault::Flood) => run_flooding(observation),
+        _ => run_candidate(observation),
+    };
     let events = match fault {
         Some(fault) => fault.apply(run.events),
         None => run.events,
     };
-    compare(observation, &events, run.is_complete)
+    match run.end {
+        RunEnd::Truncated => Comparison::inconclusive(observation, Why::Truncated),
+        end => compare(observation, &events, end == RunEnd::Complete),
+    }
 }
 
 /// Runs both cores on the facts of an observation and compares them, whatever the serving path made of those facts. A fault
@@ -154,7 +205,10 @@ pub fn judge_both(observation: &Observation, fault: Option<Fault>) -> Comparison
     let mut facts = with_events(observation, &legacy.events);
     facts.serving = Path::Legacy;
     facts.executions.sort_by_key(|execution| taken.iter().position(|id| *id == execution.entry.id));
-    compare(&facts, &registry.events, legacy.is_complete && registry.is_complete)
+    if legacy.end == RunEnd::Truncated || registry.end == RunEnd::Truncated {
+        return Comparison::inconclusive(&facts, Why::Truncated);
+    }
+    compare(&facts, &registry.events, legacy.end == RunEnd::Complete && registry.end == RunEnd::Complete)
 }
 
 /// The same executions with these events instead of theirs.
@@ -390,6 +444,66 @@ impl ComparisonTally {
         self.mismatched += 1;
         if self.signatures.len() < MAX_SIGNATURES || self.signatures.contains_key(signature) {
             *self.signatures.entry(signature.to_owned()).or_default() += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use registry::{QueueEntry, SessionIdentity};
+
+    use super::*;
+    use crate::shadow::RunEnd;
+
+    fn observation(source: &str) -> Observation {
+        let entry: QueueEntry = serde_json::from_value(serde_json::json!({
+            "id": "q1", "cellId": "c1", "executionCount": 1, "status": "pending",
+        }))
+        .unwrap();
+        let identity: SessionIdentity = serde_json::from_value(serde_json::json!({
+            "runtimeId": "r", "sessionId": "s",
+            "capabilities": { "canExecuteCode": true, "canExecuteSql": false, "canExecuteAi": false },
+        }))
+        .unwrap();
+        let source = Source::Text(source.to_owned());
+        let executions = vec![ObservedExecution { entry, rank: 1, source, refused: Vec::new(), events: Vec::new() }];
+        Observation { serving: Path::Legacy, identity, began: registry::Now::default(), saw_refusal: false, executions }
+    }
+
+    #[test]
+    fn a_candidate_that_shows_without_end_is_cut_off() {
+        let observation = observation("<p>");
+        let run = run_flooding(&observation);
+        assert_eq!(run.end, RunEnd::Truncated);
+        assert!((5..20).contains(&run.events.len()), "{}", run.events.len());
+        let truncated = Comparison::inconclusive(&observation, Why::Truncated);
+        assert_eq!(judge(&observation, Some(Fault::Flood)), truncated);
+    }
+
+    #[test]
+    fn what_is_too_large_to_keep_is_not_kept() {
+        let observation = observation(&"x".repeat(crate::shadow::MAX_BYTES));
+        assert_eq!(judge(&observation, None), Comparison::inconclusive(&observation, Why::Truncated));
+    }
+
+    #[test]
+    fn a_comparison_crosses_a_border_as_it_is_but_for_its_sides() {
+        let observation = observation("<p>");
+        let without_sides = |mut comparison: Comparison| {
+            for execution in &mut comparison.executions {
+                (execution.legacy, execution.registry) = Default::default();
+            }
+            comparison
+        };
+        let mut null = Comparison::panicked(&observation);
+        null.executions[0].verdict = mismatch(vec![Difference::of("x", Some(Value::Null), None)]);
+        let all =
+            [judge(&observation, None), judge(&observation, Some(Fault::Flood)), Comparison::died(&observation), null];
+        for comparison in all {
+            let text = serde_json::to_string(&comparison).unwrap();
+            assert_eq!(serde_json::from_str::<Comparison>(&text).unwrap(), without_sides(comparison));
+            let foreign = text.replace("\"rules\":{", "\"rules\":{\"no-such-rule\":1,").replace(",}", "}");
+            assert!(serde_json::from_str::<Comparison>(&foreign).is_err());
         }
     }
 }

@@ -28,6 +28,8 @@ pub enum Refusal {
     NotHeld,
     /// An end of an entry that was ended through this gate before.
     SecondTerminal,
+    /// It was made by a candidate. Nothing lets one come this far; should it, it goes no further, whatever the mode.
+    Shadow,
 }
 
 /// What the gate says of one event.
@@ -51,6 +53,8 @@ pub struct GateCounts {
     pub dropped_entry: u64,
     /// Events that broke a rule while the gate only observed.
     pub observed: u64,
+    /// Events of a candidate. It must stay 0.
+    pub breaches: u64,
 }
 
 /// The gate of one notebook.
@@ -94,6 +98,10 @@ impl Gate {
 
     /// Judges one event and books what it does to its entry.
     pub fn judge(&mut self, ledger: &mut Ledger, pass: Pass, event: &Event) -> Ruling {
+        if pass.token == Token::SHADOW {
+            self.counts.breaches += 1;
+            return Ruling::Drop(Refusal::Shadow);
+        }
         let refusal = Self::refusal(ledger, pass, event);
         match (self.mode, refusal) {
             (_, None) => {
@@ -109,7 +117,9 @@ impl Gate {
             (Mode::Enforce, Some(refusal)) => {
                 match refusal {
                     Refusal::StaleToken => self.counts.dropped_stale += 1,
-                    Refusal::NotPending | Refusal::NotHeld | Refusal::SecondTerminal => self.counts.dropped_entry += 1,
+                    Refusal::NotPending | Refusal::NotHeld | Refusal::SecondTerminal | Refusal::Shadow => {
+                        self.counts.dropped_entry += 1;
+                    }
                 }
                 Ruling::Drop(refusal)
             }
@@ -223,5 +233,17 @@ mod tests {
         judged(&mut ledger, &[completed()]);
         ledger.restore(&id(), before);
         assert_eq!(judged(&mut ledger, &[completed()]), [Ruling::Pass]);
+    }
+
+    #[test]
+    fn what_a_candidate_made_goes_no_further_in_either_mode() {
+        for mode in [Mode::Observe, Mode::Enforce] {
+            let mut gate = Gate { mode, ..Gate::default() };
+            let mut ledger = Ledger::default();
+            let pass = Pass { path: Path::Registry, token: Token::SHADOW, is_current: true };
+            assert_eq!(gate.judge(&mut ledger, pass, &assigned()), Ruling::Drop(Refusal::Shadow));
+            assert_eq!(gate.counts(), GateCounts { breaches: 1, ..GateCounts::default() });
+            assert_eq!(ledger.tally(), crate::Tally::default());
+        }
     }
 }

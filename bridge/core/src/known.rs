@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 
 use legacy_compat::Quirk;
 use registry::QueueId;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::compare::Difference;
@@ -117,6 +119,17 @@ known_differences! {
         Seen::Recording("manager__displaces");
     "manager-survives-claims", ManagerFailingClaimUnmounts, "gives a refused claim back and goes on",
         Seen::Recording("manager__fault-assigned");
+}
+
+/// Reads names of entries: they are those of this build, or refused.
+pub(crate) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<&'static str>, D::Error> {
+    let named = |name: String| {
+        let known = KNOWN_DIFFERENCES.iter().find(|known| known.name == name);
+        known
+            .map(|known| known.name)
+            .ok_or_else(|| D::Error::custom(format_args!("no known difference is called `{name}`")))
+    };
+    Vec::<String>::deserialize(deserializer)?.into_iter().map(named).collect()
 }
 
 /// Separates the differences that the ledger explains, by their entries, from those that it does not.

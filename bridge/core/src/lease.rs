@@ -10,6 +10,10 @@ use crate::{Boundary, Decision, Path};
 pub struct Token(u64);
 
 impl Token {
+    /// The capability of a shadow: what is committed under it has come out of a candidate. No lease has it; the largest number
+    /// that JavaScript holds exactly.
+    pub const SHADOW: Self = Self((1 << 53) - 1);
+
     /// The next higher token.
     #[must_use]
     pub fn raised(self) -> Self {

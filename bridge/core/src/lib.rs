@@ -39,6 +39,6 @@ pub use normalise::{Canonical, Cosmetic, End, Hits, RULES_VERSION, normalise};
 pub use plan::{Known, Move, Plan, plan};
 pub use router::{Ability, Boundary, Decision, Doubt, Path, ROUTE_FLAG, Reason, Route, decide, decide_in};
 pub use shadow::{
-    CandidateRun, Fault, MAX_EXECUTIONS, Observation, ObservedExecution, RefusedEvent, Shadow, Source, run_candidate,
-    run_path,
+    CandidateRun, Fault, MAX_BYTES, MAX_EVENTS, MAX_EXECUTIONS, Observation, ObservedExecution, RefusedEvent, RunEnd,
+    Shadow, Source, run_candidate, run_path,
 };

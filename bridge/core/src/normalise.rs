@@ -9,7 +9,8 @@ mod screen;
 use std::collections::BTreeMap;
 
 use registry::{Container, DisplayId, Event, ExecutionStatus, OutputId, Representations, StreamName};
-use serde::Serialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
 /// Changes whenever a rule does: verdicts under different versions are not to be mixed.
@@ -17,6 +18,30 @@ pub const RULES_VERSION: u32 = 1;
 
 /// How often each rule was applied, by its name.
 pub type Hits = BTreeMap<&'static str, u64>;
+
+/// The names of the rules.
+const RULES: [&str; 11] = [
+    "addresses",
+    "chunks",
+    "clears",
+    "display-updates",
+    "durations",
+    "execution-count",
+    "ids",
+    "mime-bundles",
+    "positions",
+    "screens",
+    "times",
+];
+
+/// Reads what was applied: the rules are those of this build, or refused.
+pub(crate) fn hits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Hits, D::Error> {
+    let named = |(name, count): (String, u64)| {
+        let rule = RULES.into_iter().find(|rule| *rule == name);
+        rule.map(|rule| (rule, count)).ok_or_else(|| D::Error::custom(format_args!("no rule is called `{name}`")))
+    };
+    BTreeMap::deserialize(deserializer)?.into_iter().map(named).collect()
+}
 
 /// One execution in canonical form.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -217,6 +242,7 @@ impl Scribe<'_> {
     }
 
     fn hit(&mut self, rule: &'static str) {
+        debug_assert!(RULES.contains(&rule), "`{rule}` is missing from the names of the rules");
         *self.hits.entry(rule).or_default() += 1;
     }
 

@@ -5,19 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bridge_core::{
-    Ability, Decision, Diagnostic, Evidence, Fault, GuardSettings, GuardStatus, Incident, Kill, KillWay, Known, Level,
-    Observation, Plan, ROUTE_FLAG, RearmError, Scope, UnkillError, decide_in,
+    Ability, Decision, Diagnostic, Evidence, GuardSettings, GuardStatus, Incident, Kill, KillWay, Known, Level, Plan,
+    ROUTE_FLAG, RearmError, Scope, UnkillError, decide_in,
 };
 use flags::{Context, DocumentError, Explanation, LiveFlags, Session};
 use legacy_compat::{BaseRuntime, Limits, RuntimeRegistry};
 use registry::{DEFAULT_MAX_CONCURRENT_AGENTS, IdSource, NotebookId, Now, Registry, RuntimeConfig, SessionId};
 
-use crate::guarding::Guarding;
+use crate::guarding::{BUILD, Guarding};
 use crate::kill::KillSwitch;
-use crate::lane::Lane;
 use crate::latch::Durability;
+use crate::shadowing::Shadowing;
 use crate::shared::Offer;
-use crate::step::{Effect, Input, Notebook, RuntimeKey, Shed, Status};
+use crate::step::{Effect, Input, Notebook, RuntimeKey, Status};
 
 /// Names an open notebook within its environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,10 +31,11 @@ pub struct Environment {
     runtimes: BTreeMap<RuntimeKey, BaseRuntime>,
     registries: BTreeMap<u32, RuntimeRegistry>,
     agents: Registry,
-    lane: Option<Lane>,
-    candidate_fault: Option<Fault>,
+    shadowing: Shadowing,
     guarding: Guarding,
     kill: Arc<KillSwitch>,
+    /// What is to be told with the next step of whichever notebook.
+    untold: Vec<Effect>,
     last_key: u32,
     ids: IdSource,
 }
@@ -49,10 +50,10 @@ impl Environment {
             runtimes: BTreeMap::new(),
             registries: BTreeMap::new(),
             agents: Registry::new(DEFAULT_MAX_CONCURRENT_AGENTS),
-            lane: None,
-            candidate_fault: None,
+            shadowing: Shadowing::default(),
             guarding: Guarding::default(),
             kill: Arc::default(),
+            untold: Vec::new(),
             last_key: 0,
             ids: IdSource::new(seed),
         }
@@ -123,14 +124,9 @@ impl Environment {
         key
     }
 
-    /// Compares from now on what routes ask to be compared; without a lane all of it is shed.
-    pub fn open_lane(&mut self, lane: Lane) {
-        self.lane = Some(lane);
-    }
-
-    /// Spoils the candidates of comparisons, to test that it is noticed; nothing that serves is touched.
-    pub fn seed_candidate_fault(&mut self, fault: Option<Fault>) {
-        self.candidate_fault = fault;
+    /// The shadow of all notebooks here.
+    pub fn shadowing(&mut self) -> &mut Shadowing {
+        &mut self.shadowing
     }
 
     /// Steps a notebook: first what the lane has done for it, then the input. Comparisons go to the lane; all other effects are
@@ -138,20 +134,24 @@ impl Environment {
     pub fn step_notebook(&mut self, key: NotebookKey, now: Now, input: Input) -> Option<Vec<Effect>> {
         let mut asked = self.take_in_comparisons(key, now)?;
         let notebook = self.notebooks.get_mut(&key)?;
+        let breaches = notebook.gate_counts().breaches;
         asked.extend(notebook.step(now, input));
-        let mut effects = Vec::with_capacity(asked.len());
+        let mut effects = std::mem::take(&mut self.untold);
         let mut incidents = Vec::new();
         for effect in asked {
             match effect {
                 Effect::Incident { incident } => incidents.push(incident),
-                Effect::Compare { observation } => {
-                    match submit(self.lane.as_ref(), key, *observation, self.candidate_fault) {
-                        Ok(()) => effects.push(Effect::Comparing),
-                        Err(shed) => effects.extend(notebook.step(now, Input::Compared(Err(shed)))),
-                    }
-                }
+                Effect::Compare { observation } => match self.shadowing.submit(key, notebook.id(), *observation) {
+                    Ok(()) => effects.push(Effect::Comparing),
+                    Err(shed) => effects.extend(notebook.step(now, Input::Compared(Err(shed)))),
+                },
                 effect => effects.push(effect),
             }
+        }
+        let breaches = notebook.gate_counts().breaches - breaches;
+        if breaches > 0 {
+            self.shadowing.breached(breaches);
+            incidents.push(Incident::IsolationBreach);
         }
         effects.extend(self.answer_incidents(key, now, &incidents));
         Some(effects)
@@ -176,11 +176,14 @@ impl Environment {
         let notebook = self.notebooks.get_mut(&key)?;
         let mut effects = Vec::new();
         let latch = Arc::clone(self.guarding.latch());
-        for comparison in self.lane.iter().flat_map(|lane| lane.take_done(key)) {
+        for comparison in self.shadowing.take_done(key) {
             let verdict = self.guarding.weigh(now, notebook.id(), self.flags.generation(), &comparison);
+            let news = self.shadowing.news_of(notebook.id(), &comparison);
             effects.extend(notebook.step(now, Input::Compared(Ok(comparison))));
             effects.extend(verdict);
+            effects.extend(news.map(|diagnostic| Effect::Diagnostic { diagnostic }));
         }
+        effects.extend(self.shadowing.news_of_lane().map(|diagnostic| Effect::Diagnostic { diagnostic }));
         if !Arc::ptr_eq(&latch, self.guarding.latch()) {
             self.heed_latch();
         }
@@ -193,9 +196,16 @@ impl Environment {
         }
     }
 
-    /// Configures the guard; see [`Guarding::configure`].
+    /// Configures the guard; see [`Guarding::configure`]. With a file, candidates are marked beside it while they run on a thread
+    /// of this process, and what processes that are gone have left marked is evidence.
     pub fn configure_guard(&mut self, now: Now, settings: GuardSettings, file: Option<&Path>) -> Vec<Diagnostic> {
         let mut news = self.guarding.configure(now, settings, file);
+        if let Some(latch) = file.filter(|latch| !self.shadowing.marks_beside(latch)) {
+            let (told, rollbacks) = self.guarding.heed_marks(now, latch);
+            news.extend(told);
+            self.untold.extend(rollbacks);
+            news.extend(self.shadowing.mark_beside(latch, BUILD).err().map(|error| unmarked(latch, &error)));
+        }
         if let Some(kill) = self.guarding.latch().killed().cloned()
             && self.kill.throw(kill.clone())
         {
@@ -293,9 +303,7 @@ impl Environment {
     /// Closes a notebook. What the lane has done for it by now nobody will fetch.
     pub fn close_notebook(&mut self, key: NotebookKey) {
         self.notebooks.remove(&key);
-        if let Some(lane) = &self.lane {
-            lane.take_done(key);
-        }
+        self.shadowing.take_done(key);
     }
 
     /// A new nanoid.
@@ -361,10 +369,16 @@ impl Environment {
     }
 }
 
-fn submit(lane: Option<&Lane>, key: NotebookKey, observation: Observation, fault: Option<Fault>) -> Result<(), Shed> {
-    let executions = observation.executions.len() as u64;
-    let is_taken = lane.is_some_and(|lane| lane.submit(key, observation, fault));
-    if is_taken { Ok(()) } else { Err(Shed { executions }) }
+/// Candidates run all the same: it is the next start that will not know of them.
+fn unmarked(latch: &Path, error: &std::io::Error) -> Diagnostic {
+    Diagnostic {
+        level: Level::Warning,
+        code: "MARKS_UNAVAILABLE",
+        message: format!("{}: runs of candidates cannot be marked beside it: {error}", latch.display()),
+        help:
+            "a candidate that brings this process down will not be noticed at the next start: make the folder writable"
+                .to_owned(),
+    }
 }
 
 fn killed(kill: &Kill) -> Diagnostic {

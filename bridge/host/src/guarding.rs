@@ -4,17 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bridge_core::{
-    Advice, Closed, Comparison, Diagnostic, Evidence, Guard, GuardSettings, GuardStatus, Kill, Latch, Level,
+    Advice, Closed, Comparison, Diagnostic, Evidence, Guard, GuardSettings, GuardStatus, Incident, Kill, Latch, Level,
     RearmError, Rollback, Scope, Tier, UnkillError,
 };
 use registry::{NotebookId, Now};
 
 use crate::latch::{Durability, LatchFile};
+use crate::mark::{Left, Mark, left_beside};
 use crate::shared::{Offer, SharedLatch};
 use crate::step::Effect;
 
 /// The candidate's build: the cores are those of this very library.
-const BUILD: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const BUILD: &str = env!("CARGO_PKG_VERSION");
 
 /// The least time between two states written for new evidence against the candidate, in milliseconds. In a storm of it the
 /// store is not the bottleneck.
@@ -158,6 +159,10 @@ impl Guarding {
     /// The same for evidence of any kind.
     pub fn take(&mut self, now: Now, notebook: &NotebookId, generation: u64, evidence: &[Evidence]) -> Vec<Effect> {
         self.guard.begin_stage(generation);
+        self.take_in_stage(now, notebook, evidence)
+    }
+
+    fn take_in_stage(&mut self, now: Now, notebook: &NotebookId, evidence: &[Evidence]) -> Vec<Effect> {
         let mut effects = Vec::new();
         for piece in evidence {
             if let Advice::Rollback(rollback) = self.guard.take(now, notebook, piece) {
@@ -179,6 +184,35 @@ impl Guarding {
         };
         effects.extend(failure.map(|diagnostic| Effect::Diagnostic { diagnostic }));
         effects
+    }
+
+    /// Takes in what a process that is gone has left behind. A rollback is in force, and all of it is saved, when this returns.
+    fn report(&mut self, now: Now, notebook: &NotebookId, incident: Incident) -> Vec<Effect> {
+        let mut effects = self.take_in_stage(now, notebook, &[Evidence::Incident(incident)]);
+        effects.extend(self.save(now, Durability::Machine).map(|diagnostic| Effect::Diagnostic { diagnostic }));
+        effects
+    }
+
+    /// Takes in the marks that processes which are gone have left beside this latch: the diagnostics, and the rollbacks for
+    /// listeners. What was taken in is saved before it is removed.
+    pub fn heed_marks(&mut self, now: Now, latch: &Path) -> (Vec<Diagnostic>, Vec<Effect>) {
+        let left = match left_beside(latch) {
+            Ok(left) => left,
+            Err(error) => return (vec![unreadable_marks(latch, &error)], Vec::new()),
+        };
+        let mut news = Vec::new();
+        let mut rollbacks = Vec::new();
+        for mark in left.iter().flat_map(|one| &one.marks) {
+            news.push(found(mark));
+            for effect in self.report(now, &mark.notebook, Incident::InFlightMark) {
+                match effect {
+                    Effect::Diagnostic { diagnostic } => news.push(diagnostic),
+                    rollback => rollbacks.push(rollback),
+                }
+            }
+        }
+        left.into_iter().for_each(Left::remove);
+        (news, rollbacks)
     }
 
     /// Opens the latch; what cannot be saved of it is told.
@@ -250,6 +284,28 @@ fn tell(rollback: Box<Rollback>) -> [Effect; 2] {
         },
     };
     [Effect::RolledBack { rollback }, Effect::Diagnostic { diagnostic }]
+}
+
+fn found(mark: &Mark) -> Diagnostic {
+    let Mark { notebook, build, .. } = mark;
+    Diagnostic {
+        level: Level::Error,
+        code: "IN_FLIGHT_MARK",
+        message: format!(
+            "a process was gone before its candidate for notebook `{notebook}` had ended (build `{build}`)"
+        ),
+        help: "look for what brought that process down; configure({ shadow: { process: \"separate\" } }) contains it"
+            .to_owned(),
+    }
+}
+
+fn unreadable_marks(latch: &Path, error: &std::io::Error) -> Diagnostic {
+    Diagnostic {
+        level: Level::Warning,
+        code: "MARKS_UNAVAILABLE",
+        message: format!("{}: what is marked beside it cannot be read: {error}", latch.display()),
+        help: "a candidate that brought a process down goes unnoticed: make the folder readable".to_owned(),
+    }
 }
 
 fn unreadable(place: &str, code: &'static str, reason: &str) -> Diagnostic {

@@ -87,16 +87,18 @@ mod tests {
     use registry::{Capabilities, NotebookId, Now, RuntimeId, SessionId, SessionIdentity};
 
     use super::*;
-    use crate::environment::Environment;
-    use crate::lane::Lane;
+    use crate::environment::{Environment, NotebookKey};
+    use crate::lane::{Job, Lane};
     use crate::step::{Effect, Input, LegacyKind, RuntimeKey};
 
     const NOW: Now = Now { wall_ms: 0, mono_ms: 0 };
 
-    fn observation() -> Observation {
+    fn job(key: NotebookKey) -> Job {
         let (runtime_id, session_id) = (RuntimeId::from("r"), SessionId::from("s"));
         let identity = SessionIdentity { runtime_id, session_id, capabilities: Capabilities::default() };
-        Observation { serving: Path::Registry, identity, began: NOW, saw_refusal: false, executions: Vec::new() }
+        let executions = Vec::new();
+        let observation = Observation { serving: Path::Registry, identity, began: NOW, saw_refusal: false, executions };
+        Job { key, notebook: NotebookId::from("nb"), observation, seeded: None, marks: None, program: None }
     }
 
     /// The lane's thread never comes back from telling that it has done its first comparison.
@@ -110,16 +112,17 @@ mod tests {
         let key = environment.open_notebook(NotebookId::from("nb"));
         let (wedged, is_wedged) = mpsc::channel();
         let (release, held) = mpsc::channel::<()>();
+        let held = Mutex::new(held);
         let lane = Lane::open(move || {
             wedged.send(()).unwrap();
             // Only its end lets the thread go on.
-            let _ = held.recv();
+            let _ = held.lock().unwrap().recv();
         })
         .unwrap();
-        assert!(lane.submit(key, observation(), None));
+        assert!(lane.submit(job(key)));
         is_wedged.recv().unwrap();
-        while lane.submit(key, observation(), None) {}
-        environment.open_lane(lane);
+        while lane.submit(job(key)) {}
+        environment.shadowing().open(lane);
 
         let mut admitted = || {
             let ability = Ability { is_built_in: true, has_live_query: true };

@@ -1,17 +1,42 @@
-//! The shadow's lane: a thread of its own on which observations are compared, so that serving never waits for, or fails with,
-//! a candidate.
+//! The shadow's lane: threads of its own on which observations are compared, so that serving never waits for, shares a thread
+//! with, or fails with, a candidate.
 //!
-//! The queue is bounded in number and bytes. What does not fit is shed, and counted: the serving side goes on at once.
+//! The queue is bounded in number and bytes. What does not fit is shed, and counted: the serving side goes on at once. One
+//! thread compares, at low priority. A comparison that is not done by its deadline says nothing; its thread is abandoned and
+//! another takes its place, until too many are away and the lane is off for good. What a thread cannot contain (an abort, a
+//! stack that overflows) is contained where candidates run in a process of their own.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+mod breakdown;
+mod child;
+mod desk;
+#[cfg(test)]
+mod interleavings;
+mod process;
+mod scheduling;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+/// What the desk is made of; tests of interleavings put others in their place.
+mod sync {
+    pub(super) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+}
+
+use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
-use bridge_core::{Comparison, Fault, Observation, Source, judge};
+use bridge_core::{Comparison, Observation, Source, Why};
+use registry::NotebookId;
+use serde::Serialize;
 
 use crate::environment::NotebookKey;
+use crate::mark::Marks;
+pub use breakdown::{Breakdown, Seeded};
+pub use child::serve;
+use desk::{Desk, Limits, Place, Shift};
+pub use process::Program;
+use worker::Worker;
 
 /// Observations that may wait. With 20 executions each this is ten seconds of a notebook under full load.
 const MAX_WAITING: usize = 256;
@@ -20,75 +45,157 @@ const MAX_WAITING: usize = 256;
 /// at most.
 const MAX_WAITING_BYTES: usize = 32 * 1024 * 1024;
 
-/// What is done, by notebook, until its owner fetches it.
-type Done = Arc<Mutex<Vec<(NotebookKey, Comparison)>>>;
+/// Threads that may be away in a candidate before the lane is off. One may be bad luck; each that spins costs a share of a core
+/// until the process ends.
+pub const MAX_WEDGED: usize = 3;
 
-/// The way into the lane and out of it. Dropping it ends the thread once the queue is empty.
+/// The least time that a comparison is given, in milliseconds. It takes one or two; the rest is for a machine under load.
+const MIN_DEADLINE_MS: u64 = 250;
+
+/// The most time that a comparison is given, in milliseconds, however long serving took.
+const MAX_DEADLINE_MS: u64 = 30_000;
+
+/// How many times as long as the control a candidate may take.
+const DEADLINE_FACTOR: u64 = 2;
+
+/// The way into the lane and out of it. Dropping it ends its threads once they come back.
 pub struct Lane {
-    jobs: SyncSender<Job>,
-    done: Done,
-    waiting_bytes: Arc<AtomicUsize>,
+    desk: Arc<Table>,
 }
 
-struct Job {
-    notebook: NotebookKey,
-    observation: Observation,
-    fault: Option<Fault>,
-    bytes: usize,
+type Table = Desk<Job, Done>;
+
+/// An observation to be compared, and how.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Whose it is.
+    pub key: NotebookKey,
+    /// The notebook's id, for its mark.
+    pub notebook: NotebookId,
+    /// What to compare.
+    pub observation: Observation,
+    /// What spoils the candidate, in tests.
+    pub seeded: Option<Seeded>,
+    /// Where the run is marked; nowhere without a folder for it.
+    pub marks: Option<Arc<Marks>>,
+    /// The process to run the candidate in; without one it runs on the lane's thread.
+    pub program: Option<Arc<Program>>,
+}
+
+/// What is done, by notebook, until its owner fetches it.
+struct Done {
+    key: NotebookKey,
+    comparison: Comparison,
+}
+
+/// Calls the owner from whichever thread has done something.
+type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// How busy the lane is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaneStatus {
+    /// Observations that wait.
+    pub waiting: usize,
+    /// Bytes that they hold.
+    pub waiting_bytes: usize,
+    /// Threads that were abandoned in a candidate and have not come back.
+    pub wedged: usize,
+    /// Nothing is compared any more until the process is restarted.
+    pub is_off: bool,
 }
 
 impl Lane {
-    /// Opens the lane; `wake` is called from its thread whenever something is done.
+    /// Opens the lane; `wake` is called from its threads whenever something is done.
     ///
     /// # Errors
     /// When the operating system gives no thread.
-    pub fn open(wake: impl Fn() + Send + 'static) -> std::io::Result<Self> {
-        let (jobs, queue) = sync_channel(MAX_WAITING);
-        let done = Done::default();
-        let waiting_bytes = Arc::new(AtomicUsize::new(0));
-        let (results, bytes) = (Arc::clone(&done), Arc::clone(&waiting_bytes));
-        thread::Builder::new()
-            .name("runtime-bridge-shadow".to_owned())
-            .spawn(move || compare_all(&queue, &results, &bytes, wake))?;
-        Ok(Self { jobs, done, waiting_bytes })
+    pub fn open(wake: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
+        let limits = Limits { jobs: MAX_WAITING, bytes: MAX_WAITING_BYTES, wedged: MAX_WEDGED };
+        let (desk, first) = Desk::new(limits);
+        let keeper = Keeper { desk: Arc::new(desk), wake: Arc::new(wake), opened: Instant::now() };
+        let lane = Self { desk: Arc::clone(&keeper.desk) };
+        let worker = keeper.hire(first)?;
+        thread::Builder::new().name("runtime-bridge-keeper".to_owned()).spawn(move || keeper.keep(worker))?;
+        Ok(lane)
     }
 
-    /// Hands an observation in. False where it was shed; never waits.
-    pub fn submit(&self, notebook: NotebookKey, observation: Observation, fault: Option<Fault>) -> bool {
-        let bytes = weight(&observation);
-        if self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > MAX_WAITING_BYTES {
-            self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return false;
-        }
-        let is_taken = self.jobs.try_send(Job { notebook, observation, fault, bytes }).is_ok();
-        if !is_taken {
-            self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        }
-        is_taken
+    /// Hands an observation in. False where it was shed; never waits for a candidate.
+    pub fn submit(&self, job: Job) -> bool {
+        let bytes = weight(&job.observation);
+        self.desk.submit(job, bytes)
     }
 
     /// Fetches what is done for a notebook.
     pub fn take_done(&self, notebook: NotebookKey) -> Vec<Comparison> {
-        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        let (own, others) = std::mem::take(&mut *done).into_iter().partition(|(key, _)| *key == notebook);
-        *done = others;
-        let own: Vec<(NotebookKey, Comparison)> = own;
-        own.into_iter().map(|(_, comparison)| comparison).collect()
+        let done = self.desk.take_done(|done| done.key == notebook);
+        done.into_iter().map(|done| done.comparison).collect()
+    }
+
+    /// How busy it is.
+    pub fn status(&self) -> LaneStatus {
+        let load = self.desk.load();
+        LaneStatus { waiting: load.waiting, waiting_bytes: load.bytes, wedged: load.wedged, is_off: load.is_off }
     }
 }
 
-fn compare_all(queue: &Receiver<Job>, done: &Done, waiting_bytes: &AtomicUsize, wake: impl Fn()) {
-    for job in queue {
-        waiting_bytes.fetch_sub(job.bytes, Ordering::Relaxed);
-        let comparison = compare(&job.observation, job.fault);
-        done.lock().unwrap_or_else(PoisonError::into_inner).push((job.notebook, comparison));
-        wake();
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.desk.close();
     }
 }
 
-/// A panic of the candidate ends its comparison, not the lane.
-fn compare(observation: &Observation, fault: Option<Fault>) -> Comparison {
-    catch_unwind(AssertUnwindSafe(|| judge(observation, fault))).unwrap_or_else(|_| Comparison::panicked(observation))
+/// Abandons threads that are overdue, and hires others.
+struct Keeper {
+    desk: Arc<Table>,
+    wake: Wake,
+    /// The lane's time begins here.
+    opened: Instant,
+}
+
+impl Keeper {
+    fn hire(&self, shift: Shift) -> std::io::Result<Worker> {
+        Worker::hire(shift, Arc::clone(&self.desk), Arc::clone(&self.wake), self.opened)
+    }
+
+    fn keep(self, mut worker: Worker) {
+        while let Some((shift, job)) = self.desk.watch(|| elapsed_ms(self.opened)) {
+            if let Some(due_ms) = worker.due_after_starving(deadline_ms(&job.observation)) {
+                self.desk.postpone(&job, due_ms);
+                continue;
+            }
+            let place = self.desk.abandon(shift, &job, timed_out(&job));
+            match place {
+                Place::Free(shift) => match self.hire(shift) {
+                    Ok(hired) => worker = hired,
+                    // Without a thread there is nobody to wait for.
+                    Err(_) => self.desk.switch_off(off),
+                },
+                Place::Off => self.desk.switch_off(off),
+                Place::Taken => {}
+            }
+            (self.wake)();
+        }
+    }
+}
+
+fn elapsed_ms(since: Instant) -> u64 {
+    // 584 million years.
+    since.elapsed().as_millis() as u64
+}
+
+/// How long a comparison may take: serving may have taken longer than usual, and then so may the candidate.
+fn deadline_ms(observation: &Observation) -> u64 {
+    let of_control = observation.control_ms().saturating_mul(DEADLINE_FACTOR);
+    of_control.clamp(MIN_DEADLINE_MS, MAX_DEADLINE_MS)
+}
+
+fn timed_out(job: &Job) -> Done {
+    Done { key: job.key, comparison: Comparison::inconclusive(&job.observation, Why::Timeout) }
+}
+
+fn off(job: &Job) -> Done {
+    Done { key: job.key, comparison: Comparison::inconclusive(&job.observation, Why::LaneOff) }
 }
 
 /// What an observation holds, roughly: each source stands in it twice, as a fact and in the output.

@@ -8,6 +8,8 @@ pub mod kill;
 pub mod lane;
 pub mod latch;
 pub mod log;
+pub mod mark;
+pub mod shadowing;
 pub mod shared;
 pub mod source;
 pub mod sql;

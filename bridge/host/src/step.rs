@@ -209,6 +209,11 @@ impl Notebook {
         self.kill = kill;
     }
 
+    /// What the gate has seen.
+    pub fn gate_counts(&self) -> GateCounts {
+        self.gate.counts()
+    }
+
     /// What an operator sees.
     pub fn status(&self) -> Status {
         Status {

@@ -2,8 +2,8 @@ import { addon, addonError, addonOrNull } from "./addon";
 import { monoMs, wallMs } from "./clock";
 import { comparisonsSettled } from "./comparisons";
 import { BridgeError, messageOf } from "./errors";
-import { environmentVariable } from "./platform";
-import type { Comparison, Decision, Diagnostic, GuardStatus, Rollback } from "./protocol";
+import { environmentVariable, onExit, shadowProgram } from "./platform";
+import type { Comparison, Decision, Diagnostic, GuardStatus, Rollback, ShadowStatus } from "./protocol";
 
 /** What flags can target besides the notebook's id. */
 export type Attributes = Record<string, string | number | boolean | null | readonly (string | number | boolean | null)[]>;
@@ -18,6 +18,17 @@ export interface BridgeOptions {
   guard?: GuardOptions;
   /** A file that, while it is there, keeps every notebook on the old path. `null` ends the watch. */
   killFile?: string | null;
+  /** Where the path that does not serve is run for comparison. */
+  shadow?: ShadowOptions;
+}
+
+/** How candidates are run on the routes `shadow` and `live`. */
+export interface ShadowOptions {
+  /**
+   * `shared`, the default: on a thread of this process. `separate`: in a process of their own, so that a candidate that aborts,
+   * overflows its stack or eats the memory brings down nothing else.
+   */
+  process?: "shared" | "separate";
 }
 
 /** How the guard works. */
@@ -61,14 +72,35 @@ export function configure(options: BridgeOptions): void {
   killFromEnvironment();
   if (options.killFile !== undefined) useKillFile(options.killFile);
   if (options.attributes !== undefined) attributes = options.attributes;
+  if (options.shadow !== undefined) useShadow(options.shadow);
   if (options.guard !== undefined) useGuard(options.guard);
   if (options.flags !== undefined) useFlags(options.flags);
+}
+
+function useShadow({ process }: ShadowOptions): void {
+  if (process === undefined) return;
+  if (process !== "shared" && process !== "separate") {
+    throw new BridgeError("UNKNOWN_OPTION", `configure: shadow.process is \`${String(process)}\``, "it is `shared` or `separate`");
+  }
+  const missing = addonError();
+  if (missing) return report({ level: "error", code: missing.code, message: missing.message, help: missing.help });
+  addon().separateShadow(process === "separate" ? JSON.stringify(shadowProgram()) : null);
+}
+
+let isExitNoticed = false;
+
+/** Candidates that are under way when a process ends in order have not brought it down. */
+function noticeExit(): void {
+  if (isExitNoticed) return;
+  isExitNoticed = true;
+  onExit(() => addonOrNull()?.clearMarks());
 }
 
 /** Before the flags: what is latched is in force when they are first asked. */
 function useGuard({ latch, dryRun = false, ...settings }: GuardOptions): void {
   const missing = addonError();
   if (missing) return report({ level: "error", code: missing.code, message: missing.message, help: missing.help });
+  if (latch !== undefined) noticeExit();
   const news = addon().configureGuard(JSON.stringify({ ...settings, isDryRun: dryRun }), latch, wallMs(), monoMs());
   for (const diagnostic of JSON.parse(news) as Diagnostic[]) report(diagnostic);
   notifyFlags();
@@ -269,6 +301,8 @@ export interface BridgeStatus {
   guard: GuardStatus | null;
   /** What holds the kill switch; it is off where this is empty. The flag's own `DISABLED` is not among these. */
   kills: Kill[];
+  /** The shadow; `null` without the addon. */
+  shadow: ShadowStatus | null;
   notebooks: NotebookStatus[];
 }
 
@@ -290,7 +324,14 @@ export interface NotebookStatus {
   leases: { path: "legacy" | "registry"; token: number; runtimeId: string; sessionId: string; decision: Decision }[];
   /** `observe` while the notebook has only ever been routed to the old path. */
   gate: "observe" | "enforce";
-  gateCounts: { passed: number; droppedStale: number; droppedEntry: number; observed: number };
+  gateCounts: {
+    passed: number;
+    droppedStale: number;
+    droppedEntry: number;
+    observed: number;
+    /** Commits that a candidate made. It must stay 0. */
+    breaches: number;
+  };
   executions: { pending: number; underWay: number; foreign: number; terminal: number };
   /** What the comparisons on the routes `shadow` and `live` have come to, by executions. */
   comparisons: {
@@ -344,7 +385,7 @@ export const bridge = {
     if (!native) {
       const legacy = isHostLegacy ? "host" : "unavailable";
       const flags = { configured: isConfigured, generation: 0, error: null };
-      return { addon: false, legacy, flags, guard: null, kills: [], notebooks: [] };
+      return { addon: false, legacy, flags, guard: null, kills: [], shadow: null, notebooks: [] };
     }
     return {
       addon: true,
@@ -352,6 +393,7 @@ export const bridge = {
       flags: JSON.parse(native.flagsStatus()) as BridgeStatus["flags"],
       guard: JSON.parse(native.guardStatus()) as GuardStatus,
       kills: JSON.parse(native.kills()) as Kill[],
+      shadow: JSON.parse(native.shadowStatus()) as ShadowStatus,
       notebooks: JSON.parse(native.notebooksStatus()) as NotebookStatus[],
     };
   },

@@ -18,3 +18,13 @@ export function load(): Loaded {
     ),
   };
 }
+
+/** A page starts no processes; without an addon nobody asks. */
+export function shadowProgram(): never {
+  throw new Error("a browser starts no processes");
+}
+
+/** Without an addon nothing is left to do at the end of a page. */
+export function onExit(_callback: () => void): void {
+  return undefined;
+}

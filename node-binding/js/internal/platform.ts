@@ -49,6 +49,24 @@ function attempts(target: string): (() => Addon)[] {
   return [() => fromFile(built), () => fromPackage(packageName(target))];
 }
 
+/** How this process starts another one that runs candidates: this very Node, with a script of this package. */
+export function shadowProgram(): { path: string; args: string[]; env: [string, string][] } {
+  return {
+    path: process.execPath,
+    args: [join(__dirname, "shadow-process.js")],
+    // Electron's executable is a Node when it is told so. What the host preloads is not for this process.
+    env: [
+      ["ELECTRON_RUN_AS_NODE", "1"],
+      ["NODE_OPTIONS", ""],
+    ],
+  };
+}
+
+/** Calls back when this environment ends in order: it returned, called `process.exit`, or threw. */
+export function onExit(callback: () => void): void {
+  process.once("exit", callback);
+}
+
 function packageName(target: string): string {
   return `runtime-bridge-${target}`;
 }

@@ -228,6 +228,35 @@ export interface GuardStatus {
   log10Threshold: number;
 }
 
+/** What an operator sees of the shadow, counted in stretches of work. */
+export interface ShadowStatus {
+  /** Candidates run in a process of their own. */
+  isSeparate: boolean;
+  /** Waiting to be compared. */
+  waiting: number;
+  waitingBytes: number;
+  /** Threads that were abandoned in a candidate and have not come back. */
+  wedged: number;
+  /** Nothing is compared any more until this process is restarted. */
+  isOff: boolean;
+  /** Compared to the end. */
+  compared: number;
+  /** Not taken in, because there was no room, or the shadow was off. */
+  shed: number;
+  /** Not done by their deadline. */
+  timedOut: number;
+  /** The candidate made more than is kept of it. */
+  truncated: number;
+  /** The candidate panicked. */
+  panicked: number;
+  /** The candidate brought its process down. */
+  died: number;
+  /** Given up: the process for candidates could not be asked, or the shadow went off. */
+  givenUp: number;
+  /** Commits that a candidate made. It must stay 0. */
+  breaches: number;
+}
+
 /** Which path serves a notebook's session, and why. */
 export interface Decision {
   /** The notebook's id, which is the flags' targeting key. */

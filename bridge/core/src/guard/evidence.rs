@@ -49,7 +49,7 @@ pub enum Outcome {
     Clean,
     /// Different.
     Mismatch,
-    /// The candidate failed or timed out where the control did not.
+    /// The candidate failed where the control did not.
     Failed,
     /// Nothing can be said, and nothing is counted.
     Inconclusive,
@@ -61,6 +61,8 @@ pub enum Outcome {
 pub enum Incident {
     /// The candidate panicked.
     CandidatePanic,
+    /// The candidate brought down the process that it ran in.
+    CandidateDeath,
     /// A start found the mark of a candidate's run that never ended.
     InFlightMark,
     /// An effect of the candidate reached the real world.
@@ -135,6 +137,8 @@ impl Evidence {
         let mut evidence: Vec<Self> = compared.collect();
         if failure == Some(crate::compare::PANICKED) {
             evidence.push(Self::Incident(Incident::CandidatePanic));
+        } else if failure == Some(crate::compare::DIED) {
+            evidence.push(Self::Incident(Incident::CandidateDeath));
         } else if failure.is_none() && matches!(comparison.order, Verdict::Mismatch { .. }) {
             evidence.push(Self::Incident(Incident::OrderViolation));
         }

@@ -1,14 +1,40 @@
 //! The candidate: a path's core, as a rule of the path that does not serve, run on an observation's facts in a notebook state of
 //! its own.
 //!
-//! Its events are kept and go nowhere: there is no store here, and no way to one. Time is virtual.
+//! Its events are kept and go nowhere: there is no store here, and no way to one. Time is virtual. What it made can be
+//! compared, and by nobody taken out to be committed:
+//!
+//! ```compile_fail,E0616
+//! fn events_of_a_candidate(observation: &bridge_core::Observation) -> Vec<registry::Event> {
+//!     bridge_core::run_candidate(observation).events
+//! }
+//! ```
+//!
+//! It is no event that the gate could let through:
+//!
+//! ```compile_fail,E0308
+//! fn commit(gate: &mut bridge_core::Gate, ledger: &mut bridge_core::Ledger, pass: bridge_core::Pass) {
+//!     let observation: bridge_core::Observation = todo!();
+//!     gate.judge(ledger, pass, &bridge_core::run_candidate(&observation));
+//! }
+//! ```
+//!
+//! And an observation is all that a candidate is given:
+//!
+//! ```
+//! let _: fn(&bridge_core::Observation) -> bridge_core::CandidateRun = bridge_core::run_candidate;
+//! ```
+//!
+//! ```compile_fail,E0308
+//! let _: fn(&bridge_core::Observation, &mut bridge_core::Gate) -> bridge_core::CandidateRun = bridge_core::run_candidate;
+//! ```
 
 mod legacy;
 mod registry;
 
 use ::registry::{
-    Answer, CellCreated, CellSourceChanged, CellType, Event, ExecutionAssigned, ExecutionRequested, Failure, IdSource,
-    NotebookState, Now, Query, QueueStatus, Reply, UserId,
+    Answer, CellCreated, CellSourceChanged, CellType, Container, Event, ExecutionAssigned, ExecutionRequested, Failure,
+    IdSource, NotebookState, Now, Query, QueueStatus, Reply, UserId,
 };
 
 use super::{Observation, ObservedExecution, Source, Trails};
@@ -18,13 +44,31 @@ use crate::Path;
 /// twenty on either path.
 const MAX_EFFECTS_PER_EXECUTION: usize = 200;
 
-/// What the candidate did.
+/// Events that are kept of one candidate. An observation of html makes five an execution, so a hundred: what exceeds this is
+/// no longer looked at by anybody.
+pub const MAX_EVENTS: usize = 10_000;
+
+/// Bytes that are kept of one candidate, as JSON. With one candidate at a time and some that are wedged, a host feels no more.
+pub const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// What the candidate did. Its events cannot be taken out of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CandidateRun {
-    /// Its events, in order.
-    pub events: Vec<Event>,
-    /// False where it was stopped for running away.
-    pub is_complete: bool,
+    /// In order.
+    pub(crate) events: Vec<Event>,
+    /// How it came to an end.
+    pub end: RunEnd,
+}
+
+/// How a candidate's run came to an end, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RunEnd {
+    /// By itself.
+    Complete,
+    /// It was stopped for asking for too many effects.
+    RanAway,
+    /// It was stopped for making more than is kept.
+    Truncated,
 }
 
 /// Runs the path that did not serve.
@@ -34,17 +78,84 @@ pub fn run_candidate(observation: &Observation) -> CandidateRun {
 
 /// Runs a path's core on the facts of an observation, whichever path served: what that path would have done.
 pub fn run_path(path: Path, observation: &Observation) -> CandidateRun {
-    let mut run = CandidateRun { events: Vec::new(), is_complete: true };
-    for portion in portions(observation) {
-        let mut world = World::new(&portion);
-        match path {
-            Path::Registry => registry::run(&mut world),
-            Path::Legacy => legacy::run(&mut world),
+    run(observation, |world| match path {
+        Path::Registry => registry::run(world),
+        Path::Legacy => legacy::run(world),
+    })
+}
+
+/// Runs a candidate that shows outputs for as long as it may.
+pub(crate) fn run_flooding(observation: &Observation) -> CandidateRun {
+    run(observation, |world| {
+        registry::run(world);
+        let flood: Vec<Event> = world.events.iter().filter_map(flooded).collect();
+        while !flood.is_empty() && world.may_go_on() {
+            // What was taken once is taken again, until there is no room.
+            let _ = world.commit(&flood);
         }
-        run.is_complete &= world.effects_left > 0;
+    })
+}
+
+fn run(observation: &Observation, path: impl Fn(&mut World<'_>)) -> CandidateRun {
+    let mut run = CandidateRun { events: Vec::new(), end: RunEnd::Complete };
+    let mut room = Room { events: MAX_EVENTS, bytes: MAX_BYTES };
+    for portion in portions(observation) {
+        let mut world = World::new(&portion, room);
+        path(&mut world);
+        room = world.room;
+        run.end = run.end.max(world.end());
         run.events.append(&mut world.events);
     }
     run
+}
+
+/// Bytes that each output of a flood holds: with the effects that a candidate has, more than is kept.
+const FLOODED_BYTES: usize = 1024 * 1024;
+
+/// An output with far more in it.
+fn flooded(event: &Event) -> Option<Event> {
+    let Event::MultimediaResultOutputAdded(output) = event else { return None };
+    let mut output = output.clone();
+    for container in output.representations.values_mut() {
+        if let Container::Inline { data, .. } = container {
+            *data = "~".repeat(FLOODED_BYTES).into();
+        }
+    }
+    Some(output.into())
+}
+
+/// What may still be kept of a candidate.
+#[derive(Clone, Copy)]
+struct Room {
+    events: usize,
+    bytes: usize,
+}
+
+impl Room {
+    /// Makes room for these; nothing where there is none.
+    fn less(self, events: &[Event]) -> Option<Self> {
+        let bytes = events.iter().try_fold(self.bytes, |left, event| left.checked_sub(size(event)))?;
+        Some(Self { events: self.events.checked_sub(events.len())?, bytes })
+    }
+}
+
+/// The bytes of an event as JSON.
+fn size(event: &Event) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    match serde_json::to_writer(&mut count, event) {
+        Ok(()) => count.0,
+        Err(_) => usize::MAX,
+    }
 }
 
 /// A cell has one source at a time: where the host edited a cell between two of its executions, the candidate runs in two
@@ -80,13 +191,15 @@ struct World<'a> {
     trails: Trails,
     events: Vec<Event>,
     effects_left: usize,
+    room: Room,
+    is_truncated: bool,
     now: Now,
     ids: IdSource,
 }
 
 impl<'a> World<'a> {
     /// The notebook as the host made it, before anybody claimed.
-    fn new(observation: &'a Observation) -> Self {
+    fn new(observation: &'a Observation, room: Room) -> Self {
         let mut state = NotebookState::new();
         let mut trails = Trails::default();
         let mut requests: Vec<&ObservedExecution> = observation.executions.iter().collect();
@@ -101,19 +214,34 @@ impl<'a> World<'a> {
             trails,
             events: Vec::new(),
             effects_left: MAX_EFFECTS_PER_EXECUTION * (observation.executions.len() + 1),
+            room,
+            is_truncated: false,
             now: observation.began,
             ids: IdSource::new([0; 32]),
         }
     }
 
-    /// Books one effect; false once there have been too many.
+    /// Books one effect; false once there have been too many, or too much has come of them.
     fn may_go_on(&mut self) -> bool {
         self.effects_left = self.effects_left.saturating_sub(1);
-        self.effects_left > 0
+        self.effects_left > 0 && !self.is_truncated
     }
 
-    /// Takes a batch, all or nothing; refuses what the store refused of the serving path.
+    fn end(&self) -> RunEnd {
+        match () {
+            () if self.is_truncated => RunEnd::Truncated,
+            () if self.effects_left == 0 => RunEnd::RanAway,
+            () => RunEnd::Complete,
+        }
+    }
+
+    /// Takes a batch, all or nothing; refuses what the store refused of the serving path, and what there is no room for.
     fn commit(&mut self, events: &[Event]) -> Answer {
+        let Some(room) = self.room.less(events) else {
+            self.is_truncated = true;
+            return Err(Failure::new("the candidate has made more than is kept of it"));
+        };
+        self.room = room;
         let mut trails = self.trails.clone();
         for event in events {
             let owner = trails.owner(event);
@@ -170,4 +298,20 @@ fn facts(execution: &ObservedExecution, observation: &Observation) -> Vec<Event>
         events.push(ExecutionAssigned { queue_id: entry.id.clone(), runtime_session_id }.into());
     }
     events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_made_for_so_many_events_and_so_many_bytes() {
+        let event = |name: &str| Event::Unknown { name: name.to_owned(), args: serde_json::Value::Null };
+        let room = |events, bytes| Room { events, bytes };
+        let short = size(&event("a"));
+        assert_eq!(size(&event("aaa")), short + 2);
+        assert!(room(2, 2 * short).less(&[event("a"), event("b")]).is_some_and(|left| left.events + left.bytes == 0));
+        assert!(room(1, 2 * short).less(&[event("a"), event("b")]).is_none());
+        assert!(room(2, 2 * short).less(&[event("a"), event("bb")]).is_none());
+    }
 }

@@ -20,10 +20,12 @@ pub enum Fault {
     FailedTerminal,
     /// Outputs come behind the end of their execution.
     LateOutput,
+    /// Outputs without end.
+    Flood,
 }
 
 impl Fault {
-    /// Every fault with its name.
+    /// Every fault that a comparison can show, with its name. A flood is cut off, and nothing is compared.
     pub const ALL: [(Self, &'static str); 7] = [
         (Self::DroppedTerminal, "dropped-terminal"),
         (Self::DroppedOutput, "dropped-output"),

@@ -62,6 +62,19 @@ pub struct RefusedEvent {
     pub message: String,
 }
 
+impl Observation {
+    /// How long the serving path took for it, by what it has written into the log, in milliseconds; 0 where it says nothing.
+    pub fn control_ms(&self) -> u64 {
+        let events = self.executions.iter().flat_map(|execution| &execution.events);
+        let durations = events.filter_map(|event| match event {
+            Event::ExecutionCompleted(completed) => completed.execution_duration_ms.as_f64(),
+            _ => None,
+        });
+        // Casting saturates, and turns NaN into 0.
+        durations.sum::<f64>() as u64
+    }
+}
+
 impl ObservedExecution {
     pub(super) fn new(entry: QueueEntry, rank: u64) -> Self {
         Self { entry, rank, source: Source::Unread, refused: Vec::new(), events: Vec::new() }

@@ -1,6 +1,6 @@
 /** The command line of the main job. */
 import { parseArgs } from "node:util";
-import { candidateFaults } from "runtime-bridge/testing";
+import { candidateBreakdowns, candidateFaults } from "runtime-bridge/testing";
 import { InputError, messageOf } from "./failure.js";
 
 export interface Options {
@@ -33,7 +33,8 @@ Runs the html cells of notebooks behind the old API, each notebook on the route 
   --verbose       also print what the bridge tells for information
   --candidate-fault NAME
                   spoil what the path that does not serve does on the routes shadow and live, to see it noticed:
-                  ${candidateFaults().join(", ")}
+                  ${candidateFaults().join(", ")},
+                  or break it down: ${candidateBreakdowns().join(", ")}
   --demo          show a rollout in half a minute: a ramp under load, a fault, the guard's rollback, the account
   --help          print this
 

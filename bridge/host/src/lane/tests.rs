@@ -1,0 +1,144 @@
+//! Does the lane get rid of candidates that break down, and tell what became of them?
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use bridge_core::{Evidence, Incident, ObservedExecution, Path, Verdict};
+use registry::{QueueEntry, SessionIdentity};
+
+use super::*;
+
+const KEY: NotebookKey = NotebookKey(1);
+
+/// Far beyond what anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn observation(source: &str) -> Observation {
+    let entry: QueueEntry = serde_json::from_value(serde_json::json!({
+        "id": "q1", "cellId": "c1", "executionCount": 1, "status": "pending",
+    }))
+    .unwrap();
+    let identity: SessionIdentity = serde_json::from_value(serde_json::json!({
+        "runtimeId": "r", "sessionId": "s",
+        "capabilities": { "canExecuteCode": true, "canExecuteSql": false, "canExecuteAi": false },
+    }))
+    .unwrap();
+    let source = Source::Text(source.to_owned());
+    let executions = vec![ObservedExecution { entry, rank: 1, source, refused: Vec::new(), events: Vec::new() }];
+    Observation { serving: Path::Legacy, identity, began: registry::Now::default(), saw_refusal: false, executions }
+}
+
+fn job(name: Option<&str>) -> Job {
+    Job {
+        key: KEY,
+        notebook: NotebookId::from("nb"),
+        observation: observation("<p>"),
+        seeded: name.map(|name| Seeded::parse(name).unwrap()),
+        marks: None,
+        program: None,
+    }
+}
+
+/// A lane and its owner.
+struct Owner {
+    lane: Lane,
+    woken: Receiver<()>,
+    done: VecDeque<Comparison>,
+}
+
+impl Owner {
+    fn new() -> Self {
+        let (wake, woken) = channel();
+        let lane = Lane::open(move || {
+            // A test that is over listens no more.
+            let _ = wake.send(());
+        });
+        Self { lane: lane.unwrap(), woken, done: VecDeque::new() }
+    }
+
+    fn submit(&self, name: Option<&str>) {
+        assert!(self.lane.submit(job(name)));
+    }
+
+    /// The next comparison.
+    fn next(&mut self) -> Comparison {
+        loop {
+            self.done.extend(self.lane.take_done(KEY));
+            if let Some(comparison) = self.done.pop_front() {
+                return comparison;
+            }
+            self.woken.recv_timeout(PATIENCE).unwrap();
+        }
+    }
+}
+
+fn is_inconclusive(comparison: &Comparison, expect: Why) -> bool {
+    comparison.executions.iter().all(|one| matches!(one.verdict, Verdict::Inconclusive { why } if why == expect))
+}
+
+#[test]
+fn what_does_not_come_back_is_given_up_and_the_next_is_compared() {
+    for name in ["hang", "spin"] {
+        let mut owner = Owner::new();
+        owner.submit(Some(name));
+        owner.submit(None);
+        let given_up = owner.next();
+        assert!(is_inconclusive(&given_up, Why::Timeout), "{name}: {given_up:#?}");
+        let compared = owner.next();
+        assert!(matches!(compared.executions[0].verdict, Verdict::Mismatch { .. }), "{compared:#?}");
+        assert_eq!(owner.lane.status(), LaneStatus { wedged: 1, ..LaneStatus::default() });
+    }
+}
+
+#[test]
+fn after_three_that_are_away_nothing_is_compared_any_more() {
+    let mut owner = Owner::new();
+    (0..MAX_WEDGED + 1).for_each(|_| owner.submit(Some("hang")));
+    for _ in 0..MAX_WEDGED {
+        assert!(is_inconclusive(&owner.next(), Why::Timeout));
+    }
+    assert!(is_inconclusive(&owner.next(), Why::LaneOff));
+    assert_eq!(owner.lane.status(), LaneStatus { wedged: MAX_WEDGED, is_off: true, ..LaneStatus::default() });
+    assert!(!owner.lane.submit(job(None)));
+}
+
+#[test]
+fn a_panic_and_a_flood_end_their_comparison_and_nothing_else() {
+    let mut owner = Owner::new();
+    owner.submit(Some("panic"));
+    let panicked = owner.next();
+    assert!(Evidence::of(&panicked).contains(&Evidence::Incident(Incident::CandidatePanic)));
+    owner.submit(Some("flood"));
+    assert!(is_inconclusive(&owner.next(), Why::Truncated));
+    assert_eq!(owner.lane.status(), LaneStatus::default());
+}
+
+#[test]
+fn what_serving_took_is_what_the_candidate_is_given() {
+    let taking = |ms: u64| {
+        let mut observation = observation("<p>");
+        let completed: registry::Event = serde_json::from_value(serde_json::json!({
+            "name": "v1.ExecutionCompleted",
+            "args": {
+                "queueId": "q1", "cellId": "c1", "status": "success", "completedAt": "2026-01-01T00:00:00.000Z",
+                "executionDurationMs": ms,
+            },
+        }))
+        .unwrap();
+        observation.executions[0].events.push(completed);
+        deadline_ms(&observation)
+    };
+    assert_eq!([0, 100, 1000, 60_000].map(taking), [MIN_DEADLINE_MS, MIN_DEADLINE_MS, 2000, MAX_DEADLINE_MS]);
+    assert_eq!(deadline_ms(&observation("<p>")), MIN_DEADLINE_MS);
+}
+
+#[test]
+fn names_are_those_that_can_be_seeded() {
+    for (breakdown, name) in Breakdown::ALL {
+        assert_eq!(Seeded::parse(name), Some(Seeded::Breakdown(breakdown)));
+        assert_eq!(Seeded::Breakdown(breakdown).name(), name);
+    }
+    assert_eq!(Seeded::parse("dropped-output").map(Seeded::name), Some("dropped-output"));
+    assert_eq!(Seeded::parse("nope"), None);
+}

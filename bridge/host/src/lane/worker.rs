@@ -1,0 +1,95 @@
+//! A thread that compares, one job after the other, until its shift is over.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Instant;
+
+use super::breakdown::compare;
+use super::desk::{NEVER, Shift};
+use super::process::{Lost, Process};
+use super::scheduling::{Account, let_other_threads_pass};
+use super::{Done, Job, MAX_DEADLINE_MS, Table, Wake, deadline_ms, elapsed_ms, off};
+
+/// The keeper's view of a thread.
+pub(super) struct Worker {
+    pulse: Arc<Pulse>,
+    opened: Instant,
+}
+
+/// How a thread is doing, written by itself.
+struct Pulse {
+    began_ms: AtomicU64,
+    /// How long the thread had waited for a core, in all its life, when its job began.
+    starved_ms: AtomicU64,
+    /// The thread's own account at the operating system's, where there is one.
+    account: OnceLock<Account>,
+}
+
+impl Worker {
+    /// Begins a shift.
+    pub(super) fn hire(shift: Shift, desk: Arc<Table>, wake: Wake, opened: Instant) -> io::Result<Self> {
+        let pulse =
+            Arc::new(Pulse { began_ms: AtomicU64::new(0), starved_ms: AtomicU64::new(0), account: OnceLock::new() });
+        let worker = Self { pulse: Arc::clone(&pulse), opened };
+        thread::Builder::new().name("runtime-bridge-shadow".to_owned()).spawn(move || {
+            let_other_threads_pass();
+            if let Some(account) = Account::of_this_thread() {
+                // Nobody else opens one.
+                let _ = pulse.account.set(account);
+            }
+            work(shift, &desk, &wake, &pulse, opened);
+        })?;
+        Ok(worker)
+    }
+
+    /// When the job of this thread is due, if the time that it was ready to run and got no core is not held against it. Nothing
+    /// where it is due all the same.
+    pub(super) fn due_after_starving(&self, deadline_ms: u64) -> Option<u64> {
+        let starved_ms = self.pulse.starved_ms().saturating_sub(self.pulse.starved_ms.load(Ordering::Relaxed));
+        let may_take_ms = deadline_ms.saturating_add(starved_ms).min(MAX_DEADLINE_MS);
+        let due_ms = self.pulse.began_ms.load(Ordering::Relaxed) + may_take_ms;
+        (due_ms > elapsed_ms(self.opened)).then_some(due_ms)
+    }
+}
+
+impl Pulse {
+    fn starved_ms(&self) -> u64 {
+        self.account.get().and_then(Account::starved_ms).unwrap_or_default()
+    }
+
+    /// A job begins; gives when it is due. A process has the deadline of its own, which begins once it listens.
+    fn begin(&self, job: &Job, opened: Instant) -> u64 {
+        if job.program.is_some() {
+            return NEVER;
+        }
+        let now_ms = elapsed_ms(opened);
+        self.began_ms.store(now_ms, Ordering::Relaxed);
+        self.starved_ms.store(self.starved_ms(), Ordering::Relaxed);
+        now_ms + deadline_ms(&job.observation)
+    }
+}
+
+fn work(shift: Shift, desk: &Table, wake: &Wake, pulse: &Pulse, opened: Instant) {
+    let mut process = Process::default();
+    while let Some(job) = desk.next(shift, |job| pulse.begin(job, opened)) {
+        let (comparison, is_off) = match &job.program {
+            None => {
+                let mark = job.marks.as_ref().and_then(|marks| marks.begin(&job.notebook));
+                let comparison = compare(&job.observation, job.seeded);
+                drop(mark);
+                (comparison, false)
+            }
+            Some(program) => match process.compare(program, &job) {
+                Ok(comparison) => (comparison, false),
+                Err(Lost { comparison, is_for_good }) => (comparison, is_for_good),
+            },
+        };
+        desk.finish(shift, Done { key: job.key, comparison });
+        if is_off {
+            desk.switch_off(off);
+        }
+        wake();
+    }
+}
