@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use registry::{CellId, Event, QueueId};
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::Path;
@@ -55,16 +55,21 @@ pub enum Why {
 }
 
 /// One place in which the sides differ.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// Where in the canonical form: `outputs[0].executionCount`.
     pub path: String,
     /// What the old path has there; absent where it has nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
     pub legacy: Option<Value>,
     /// What the registry has there; absent where it has nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
     pub registry: Option<Value>,
+}
+
+/// A side that is there, if only as `null`.
+fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// What became of one execution on both sides.
@@ -135,12 +140,17 @@ impl Comparison {
 
 /// Runs the candidate of an observation and compares. A fault spoils the candidate, to test that it is noticed.
 pub fn judge(observation: &Observation, fault: Option<Fault>) -> Comparison {
+    judge_showing(observation, fault).0
+}
+
+/// The same, and the candidate's events.
+pub(crate) fn judge_showing(observation: &Observation, fault: Option<Fault>) -> (Comparison, Vec<Event>) {
     let run = run_candidate(observation);
     let events = match fault {
         Some(fault) => fault.apply(run.events),
         None => run.events,
     };
-    compare(observation, &events, run.is_complete)
+    (compare(observation, &events, run.is_complete), events)
 }
 
 /// Runs both cores on the facts of an observation and compares them, whatever the serving path made of those facts. A fault
@@ -158,7 +168,7 @@ pub fn judge_both(observation: &Observation, fault: Option<Fault>) -> Comparison
 }
 
 /// The same executions with these events instead of theirs.
-fn with_events(observation: &Observation, events: &[Event]) -> Observation {
+pub(crate) fn with_events(observation: &Observation, events: &[Event]) -> Observation {
     let mut observation = observation.clone();
     let mut trails = Trails::default();
     for execution in &observation.executions {

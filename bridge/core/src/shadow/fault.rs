@@ -39,6 +39,11 @@ impl Fault {
         Self::ALL.iter().find(|(_, known)| *known == name).map(|(fault, _)| *fault)
     }
 
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(fault, _)| *fault == self).map_or("", |(_, name)| name)
+    }
+
     /// The events as a candidate with this fault would have made them.
     pub(crate) fn apply(self, events: Vec<Event>) -> Vec<Event> {
         match self {
