@@ -14,6 +14,7 @@ mod environment;
 pub mod flags;
 pub mod guard;
 mod outcomes;
+pub mod records;
 pub mod runtime_factory;
 pub mod runtime_registry;
 pub mod steps;

@@ -12,6 +12,7 @@ mod materialiser;
 mod normalise;
 mod orphans;
 mod pages;
+mod records;
 mod replay;
 mod shadow;
 mod side_by_side;

@@ -5,16 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bridge_core::{
-    Ability, Decision, Diagnostic, Fault, GuardSettings, GuardStatus, Known, Observation, Plan, ROUTE_FLAG, RearmError,
-    Scope, decide_in,
+    Ability, Decision, Diagnostic, Fault, GuardSettings, GuardStatus, Known, Plan, ROUTE_FLAG, RearmError, Scope,
+    Secret, Sources, decide_in,
 };
 use flags::{Context, DocumentError, Explanation, LiveFlags, Session};
 use legacy_compat::{BaseRuntime, Limits, RuntimeRegistry};
 use registry::{DEFAULT_MAX_CONCURRENT_AGENTS, IdSource, NotebookId, Now, Registry, RuntimeConfig, SessionId};
 
 use crate::guarding::Guarding;
-use crate::lane::Lane;
+use crate::lane::{Job, Lane};
 use crate::latch::Durability;
+use crate::records::{Records, RecordsStatus};
 use crate::step::{Effect, Input, Notebook, RuntimeKey, Shed, Status};
 
 /// Names an open notebook within its environment.
@@ -32,6 +33,7 @@ pub struct Environment {
     lane: Option<Lane>,
     candidate_fault: Option<Fault>,
     guarding: Guarding,
+    records: Records,
     last_key: u32,
     ids: IdSource,
 }
@@ -49,6 +51,7 @@ impl Environment {
             lane: None,
             candidate_fault: None,
             guarding: Guarding::default(),
+            records: Records::default(),
             last_key: 0,
             ids: IdSource::new(seed),
         }
@@ -136,11 +139,13 @@ impl Environment {
         asked.extend(notebook.step(now, input));
         let mut effects = Vec::with_capacity(asked.len());
         for effect in asked {
-            let Effect::Compare { observation } = effect else {
+            let Effect::Compare { observation, decision } = effect else {
                 effects.push(effect);
                 continue;
             };
-            match submit(self.lane.as_ref(), key, *observation, self.candidate_fault) {
+            let (id, fault) = (notebook.id().clone(), self.candidate_fault);
+            let job = Job { notebook: key, id, observation: *observation, decision: *decision, fault };
+            match submit(self.lane.as_ref(), job) {
                 Ok(()) => effects.push(Effect::Comparing),
                 Err(shed) => effects.extend(notebook.step(now, Input::Compared(Err(shed)))),
             }
@@ -152,7 +157,8 @@ impl Environment {
     /// follows, and for the next one of every other notebook.
     fn take_in_comparisons(&mut self, key: NotebookKey, now: Now) -> Option<Vec<Effect>> {
         let notebook = self.notebooks.get_mut(&key)?;
-        let mut effects = Vec::new();
+        let mut effects: Vec<Effect> =
+            self.records.news().into_iter().map(|diagnostic| Effect::Diagnostic { diagnostic }).collect();
         let latch = Arc::clone(self.guarding.latch());
         for comparison in self.lane.iter().flat_map(|lane| lane.take_done(key)) {
             let verdict = self.guarding.weigh(now, notebook.id(), self.flags.generation(), &comparison);
@@ -202,6 +208,21 @@ impl Environment {
     /// What an operator sees of the guard.
     pub fn guard_status(&self) -> GuardStatus {
         self.guarding.status()
+    }
+
+    /// Where the lane is to write mismatches.
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// Writes mismatches to this folder from now on; see [`Records::configure`].
+    pub fn configure_records(&mut self, folder: &Path, sources: Sources) -> Vec<Diagnostic> {
+        self.records.configure(folder, sources, Secret(self.ids.seed()))
+    }
+
+    /// What an operator sees of the records; nothing where no folder is configured.
+    pub fn records_status(&self) -> Option<RecordsStatus> {
+        self.records.status()
     }
 
     /// Closes a notebook. What the lane has done for it by now nobody will fetch.
@@ -263,8 +284,8 @@ impl Environment {
     }
 }
 
-fn submit(lane: Option<&Lane>, key: NotebookKey, observation: Observation, fault: Option<Fault>) -> Result<(), Shed> {
-    let executions = observation.executions.len() as u64;
-    let is_taken = lane.is_some_and(|lane| lane.submit(key, observation, fault));
+fn submit(lane: Option<&Lane>, job: Job) -> Result<(), Shed> {
+    let executions = job.observation.executions.len() as u64;
+    let is_taken = lane.is_some_and(|lane| lane.submit(job));
     if is_taken { Ok(()) } else { Err(Shed { executions }) }
 }

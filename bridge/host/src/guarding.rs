@@ -13,7 +13,7 @@ use crate::latch::{Durability, LatchFile};
 use crate::step::Effect;
 
 /// The candidate's build: the cores are those of this very library.
-const BUILD: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const BUILD: &str = env!("CARGO_PKG_VERSION");
 
 /// The least time between two states written for new evidence against the candidate, in milliseconds. In a storm of it the
 /// store is not the bottleneck.

@@ -8,10 +8,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use bridge_core::{Comparison, Fault, Observation, Source, judge};
+use bridge_core::{Case, Comparison, Decision, Fault, Observation, Source, judge};
+use registry::NotebookId;
 
 use crate::environment::NotebookKey;
+use crate::guarding::BUILD;
+use crate::records::Records;
 
 /// Observations that may wait. With 20 executions each this is ten seconds of a notebook under full load.
 const MAX_WAITING: usize = 256;
@@ -25,42 +29,49 @@ type Done = Arc<Mutex<Vec<(NotebookKey, Comparison)>>>;
 
 /// The way into the lane and out of it. Dropping it ends the thread once the queue is empty.
 pub struct Lane {
-    jobs: SyncSender<Job>,
+    jobs: SyncSender<(Job, usize)>,
     done: Done,
     waiting_bytes: Arc<AtomicUsize>,
 }
 
-struct Job {
-    notebook: NotebookKey,
-    observation: Observation,
-    fault: Option<Fault>,
-    bytes: usize,
+/// What is to be compared, and for whom.
+pub struct Job {
+    /// The notebook that is told.
+    pub notebook: NotebookKey,
+    /// Its id.
+    pub id: NotebookId,
+    /// What the serving path did.
+    pub observation: Observation,
+    /// Why it is compared.
+    pub decision: Decision,
+    /// Spoils the candidate.
+    pub fault: Option<Fault>,
 }
 
 impl Lane {
-    /// Opens the lane; `wake` is called from its thread whenever something is done.
+    /// Opens the lane, whose mismatches go to these records; `wake` is called from its thread whenever something is done.
     ///
     /// # Errors
     /// When the operating system gives no thread.
-    pub fn open(wake: impl Fn() + Send + 'static) -> std::io::Result<Self> {
+    pub fn open(records: Records, wake: impl Fn() + Send + 'static) -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel(MAX_WAITING);
         let done = Done::default();
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
         let (results, bytes) = (Arc::clone(&done), Arc::clone(&waiting_bytes));
         thread::Builder::new()
             .name("runtime-bridge-shadow".to_owned())
-            .spawn(move || compare_all(&queue, &results, &bytes, wake))?;
+            .spawn(move || compare_all(&queue, &results, &bytes, &records, wake))?;
         Ok(Self { jobs, done, waiting_bytes })
     }
 
     /// Hands an observation in. False where it was shed; never waits.
-    pub fn submit(&self, notebook: NotebookKey, observation: Observation, fault: Option<Fault>) -> bool {
-        let bytes = weight(&observation);
+    pub fn submit(&self, job: Job) -> bool {
+        let bytes = weight(&job.observation);
         if self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > MAX_WAITING_BYTES {
             self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
             return false;
         }
-        let is_taken = self.jobs.try_send(Job { notebook, observation, fault, bytes }).is_ok();
+        let is_taken = self.jobs.try_send((job, bytes)).is_ok();
         if !is_taken {
             self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
         }
@@ -77,12 +88,32 @@ impl Lane {
     }
 }
 
-fn compare_all(queue: &Receiver<Job>, done: &Done, waiting_bytes: &AtomicUsize, wake: impl Fn()) {
-    for job in queue {
-        waiting_bytes.fetch_sub(job.bytes, Ordering::Relaxed);
+fn compare_all(
+    queue: &Receiver<(Job, usize)>,
+    done: &Done,
+    waiting_bytes: &AtomicUsize,
+    records: &Records,
+    wake: impl Fn(),
+) {
+    for (job, bytes) in queue {
+        waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        let since = Instant::now();
         let comparison = compare(&job.observation, job.fault);
+        records.take(&case(&job, &comparison, since.elapsed()));
         done.lock().unwrap_or_else(PoisonError::into_inner).push((job.notebook, comparison));
         wake();
+    }
+}
+
+fn case<'a>(job: &'a Job, comparison: &'a Comparison, took: Duration) -> Case<'a> {
+    Case {
+        notebook: &job.id,
+        observation: &job.observation,
+        comparison,
+        decision: &job.decision,
+        fault: job.fault,
+        build: BUILD,
+        comparison_ms: took.as_secs_f64() * 1000.0,
     }
 }
 

@@ -6,6 +6,7 @@ pub mod guarding;
 pub mod lane;
 pub mod latch;
 pub mod log;
+pub mod records;
 pub mod source;
 pub mod sql;
 pub mod step;

@@ -16,6 +16,19 @@ export interface BridgeOptions {
   attributes?: Attributes | ((notebookId: string) => Attributes);
   /** Lets the guard roll back by itself. Without it, the guard only says what it would do. */
   guard?: GuardOptions;
+  /** Writes down what the comparisons cannot explain. Without it, mismatches are counted and told, and not kept. */
+  mismatches?: MismatchOptions;
+}
+
+/** Where mismatches are written down, and what of them. */
+export interface MismatchOptions {
+  /** The folder, one JSON file a record; created where there is none. One environment, one folder. */
+  folder: string;
+  /**
+   * What records hold of cells and outputs: other characters of the same shape (`redacted`, unless given), or what users have
+   * written (`full`).
+   */
+  sources?: "redacted" | "full";
 }
 
 /** How the guard works. */
@@ -57,6 +70,7 @@ const ADDON_UNAVAILABLE = "ADDON_UNAVAILABLE";
 /** Configures the bridge in this environment. Later calls replace what they name. */
 export function configure(options: BridgeOptions): void {
   if (options.attributes !== undefined) attributes = options.attributes;
+  if (options.mismatches !== undefined) useRecords(options.mismatches);
   if (options.guard !== undefined) useGuard(options.guard);
   if (options.flags !== undefined) useFlags(options.flags);
 }
@@ -68,6 +82,19 @@ function useGuard({ latch, dryRun = false, ...settings }: GuardOptions): void {
   const news = addon().configureGuard(JSON.stringify({ ...settings, isDryRun: dryRun }), latch, wallMs(), monoMs());
   for (const diagnostic of JSON.parse(news) as Diagnostic[]) report(diagnostic);
   notifyFlags();
+}
+
+/** A bad option throws, and leaves the folder that there was. */
+function useRecords(mismatches: MismatchOptions): void {
+  const missing = addonError();
+  if (missing) return reportMissing(missing);
+  let news: string;
+  try {
+    news = addon().configureRecords(JSON.stringify(mismatches));
+  } catch (error) {
+    throw refusal(error);
+  }
+  for (const diagnostic of JSON.parse(news) as Diagnostic[]) report(diagnostic);
 }
 
 /** Without the addon there is nothing to route: the host goes on and the operator is told. */
@@ -234,7 +261,29 @@ export interface BridgeStatus {
   flags: { configured: boolean; generation: number; error: Omit<Diagnostic, "level"> | null };
   /** The guard; `null` without the addon. */
   guard: GuardStatus | null;
+  /** The records of mismatches; `null` until `configure({ mismatches })`. */
+  mismatches: MismatchStatus | null;
   notebooks: NotebookStatus[];
+}
+
+/** What has become of the mismatches, those of earlier processes with the same folder included. */
+export interface MismatchStatus {
+  folder: string;
+  sources: "redacted" | "full";
+  /** Signatures that are told apart. */
+  signatures: number;
+  /** Mismatches, by executions. */
+  seen: number;
+  /** Records in the folder. */
+  kept: number;
+  /** Their bytes. */
+  bytes: number;
+  /** Mismatches that are only counted, because there are enough records of their signature. */
+  sampledOut: number;
+  /** Records that have made room for others. */
+  replaced: number;
+  /** Records that could not be written. */
+  failed: number;
 }
 
 /** What an operator sees of a notebook. */
@@ -295,13 +344,14 @@ export const bridge = {
     if (!native) {
       const legacy = isHostLegacy ? "host" : "unavailable";
       const flags = { configured: isConfigured, generation: 0, error: null };
-      return { addon: false, legacy, flags, guard: null, notebooks: [] };
+      return { addon: false, legacy, flags, guard: null, mismatches: null, notebooks: [] };
     }
     return {
       addon: true,
       legacy: isHostLegacy ? "host" : "compat",
       flags: JSON.parse(native.flagsStatus()) as BridgeStatus["flags"],
       guard: JSON.parse(native.guardStatus()) as GuardStatus,
+      mismatches: JSON.parse(native.recordsStatus()) as MismatchStatus | null,
       notebooks: JSON.parse(native.notebooksStatus()) as NotebookStatus[],
     };
   },
@@ -361,11 +411,12 @@ export async function ready(): Promise<void> {
   configureFromEnvironment();
 }
 
-/** Waits for the comparisons under way, saves the guard's state, then lets go of files and threads. Runtimes are the host's to stop. */
+/** Waits for the comparisons under way, saves the guard's state and the counts of mismatches, then lets go of files and threads. Runtimes are the host's to stop. */
 export async function shutdown(): Promise<void> {
   await comparisonsSettled();
   const native = addonOrNull();
   const news = native && (JSON.parse(native.saveGuard(wallMs(), monoMs())) as Diagnostic | null);
   if (news) report(news);
+  native?.saveRecords();
   native?.unwatchFlags();
 }

@@ -171,6 +171,16 @@ impl Keeper {
         self.totals.seen += news;
     }
 
+    /// A record is gone, although nobody here has removed it.
+    pub fn lost(&mut self, name: &str) {
+        let Some((key, place)) = parse(name) else { return };
+        if let Some(bytes) = self.signatures.get_mut(key).and_then(|signature| signature.kept.remove(&place)) {
+            self.totals.bytes -= bytes;
+            self.totals.kept -= 1;
+            self.totals.replaced += 1;
+        }
+    }
+
     /// The signature that has been quiet for longest makes place for a new one.
     fn make_place(&mut self) -> Vec<String> {
         if self.signatures.len() < MAX_RECORDED_SIGNATURES {

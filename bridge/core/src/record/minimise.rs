@@ -32,7 +32,7 @@ pub fn minimise(record: &Record, fault: Option<Fault>) -> Result<Minimised, Reco
     let mut search = Search { record, fault, trials: 0 };
     let facts = record.facts()?.clone();
     let before = measure(&facts);
-    let fewer = search.fewer_executions(facts);
+    let fewer = search.fewer_executions(&facts);
     let small = match rerun(&fewer) {
         again if search.shows(&again) => search.shorter_sources(again),
         _ => fewer,
@@ -77,8 +77,8 @@ impl Search<'_> {
         find(&comparison, self.record.execution.as_ref()).is_some_and(|found| self.record.is_same(found.signature))
     }
 
-    fn fewer_executions(&mut self, facts: Observation) -> Observation {
-        if let Some(alone) = self.record.execution.as_ref().map(|id| only(&facts, id))
+    fn fewer_executions(&mut self, facts: &Observation) -> Observation {
+        if let Some(alone) = self.record.execution.as_ref().map(|id| only(facts, id))
             && self.shows(&alone)
         {
             return alone;

@@ -136,7 +136,7 @@ fn a_record_is_reduced_to_what_still_differs() {
     assert_eq!(least.executions, (3, 1));
     assert_eq!(least.source_bytes, (6 + 2 + long.len(), 0));
     assert!(least.record.replay(least.record.fault().unwrap()).unwrap().is_reproduced);
-    assert_eq!(least.record.control_deviations().unwrap(), [String::new(); 0]);
+    assert!(least.record.control_deviations().unwrap().is_empty());
 }
 
 #[test]
