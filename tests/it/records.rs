@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::mpsc::channel;
 
-use bridge_core::{Case, Comparison, Decision, Fault, Observation, Record, Secret, Sources};
+use bridge_core::{Case, Comparison, Decision, Fault, Observation, Record, Secret, SignatureSeen, Sources, mismatches};
 use bridge_host::environment::NotebookKey;
 use bridge_host::lane::{Job, Lane};
 use bridge_host::records::{Records, RecordsStatus};
@@ -82,6 +82,36 @@ fn records_are_kept_within_their_number_and_counts_go_on_after_a_restart() {
     assert_eq!(status(&restarted).totals.kept, 14);
     assert!(read(&folder).iter().all(|record| record.reproduces == Some(true)));
     assert!(!fs::read_to_string(folder.join("counts.json")).unwrap().contains("Ada"));
+}
+
+/// A record that `repro` and its tests have at hand; `UPDATE_DOCS=1` writes it anew.
+#[test]
+fn the_sample_is_what_is_recorded_today() {
+    let mut host = Host::new();
+    host.route("shadow");
+    host.owner.fault = Fault::parse("changed-character");
+    host.create("cell", CELL);
+    host.request("cell");
+    host.finish();
+    let (observation, comparison) = &host.owner.compared[0];
+    let case = Case {
+        notebook: &NotebookId::from("nb"),
+        observation,
+        comparison,
+        decision: &host.owner.status().leases[0].decision,
+        fault: host.owner.fault,
+        build: "0.1.0",
+        comparison_ms: 0.5,
+    };
+    let seen = SignatureSeen { count: 1, first_wall_ms: 1_700_000_000_000, last_wall_ms: 1_700_000_000_000 };
+    let mismatch = mismatches(comparison).next().unwrap();
+    let record = case.record(mismatch, "0123456789ab-0".to_owned(), seen, Sources::Redacted, &SECRET);
+    let text = format!("{}\n", serde_json::to_string_pretty(&record).unwrap());
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("mismatches/changed-character.json");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&file, &text).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap_or_default(), text, "run it with UPDATE_DOCS=1 and commit the sample");
 }
 
 #[test]

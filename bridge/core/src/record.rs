@@ -27,7 +27,7 @@ pub use redact::Secret;
 pub use replay::{RecordError, Replay};
 
 use crate::compare::judge_showing;
-use crate::{Comparison, Decision, Difference, Fault, Observation, Path, RULES_VERSION, Source, Verdict};
+use crate::{Comparison, Decision, Difference, Fault, Observation, RULES_VERSION, Source, Verdict};
 
 /// Changes whenever the form of a record does.
 pub const RECORD_SCHEMA: u32 = 1;
@@ -390,24 +390,22 @@ impl RecordedRoute {
 }
 
 impl Located {
-    fn new(difference: Difference) -> Self {
+    /// The difference as it is.
+    fn whole(difference: Difference) -> Self {
         let at = match (&difference.legacy, &difference.registry) {
             (Some(Value::String(legacy)), Some(Value::String(registry))) => Some(Spot::of(legacy, registry)),
             _ => None,
         };
+        Self { difference, at }
+    }
+
+    /// The difference as it fits into a record.
+    fn new(difference: Difference) -> Self {
+        let Self { difference, at } = Self::whole(difference);
         let cut = |side: Option<Value>| side.map(|value| shortened(value, at.map_or(0, |at| at.offset)));
         let difference =
             Difference { legacy: cut(difference.legacy), registry: cut(difference.registry), ..difference };
         Self { difference, at }
-    }
-
-    /// The sides in the order in which they were compared: what the serving path has there, then the other.
-    pub fn sides(&self, serving: Path) -> [Option<&Value>; 2] {
-        let (legacy, registry) = (self.difference.legacy.as_ref(), self.difference.registry.as_ref());
-        match serving {
-            Path::Legacy => [legacy, registry],
-            Path::Registry => [registry, legacy],
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use registry::QueueId;
 
 use super::replay::rerun;
-use super::{Excerpt, Record, RecordError, find, lines, only};
+use super::{Excerpt, Located, Record, RecordError, find, lines, only};
 use crate::compare::judge_showing;
 use crate::{Fault, Observation, Source};
 
@@ -49,7 +49,7 @@ fn with_facts(record: &Record, facts: Observation, fault: Option<Fault>) -> Resu
     let mut record = Record { control: Excerpt::plain(control), facts: Some(facts), ..record.clone() };
     let replay = record.replay(fault)?;
     record.candidate = Excerpt::plain(lines(&replay.candidate));
-    record.differences = replay.differences;
+    record.differences = replay.differences.into_iter().map(|one| Located::new(one.difference)).collect();
     Ok(record)
 }
 

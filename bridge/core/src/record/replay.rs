@@ -1,10 +1,11 @@
 //! Replay: both cores on the facts of a record, and whether they differ as it says.
 
 use registry::Event;
+use serde_json::Value;
 
 use super::{Located, RECORD_SCHEMA, Record, find, public};
 use crate::compare::{judge_showing, with_events};
-use crate::{Comparison, Fault, Observation, run_path};
+use crate::{Comparison, Difference, Fault, Observation, Verdict, run_path};
 
 /// Why a record cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +68,39 @@ pub struct Replay {
     pub is_reproduced: bool,
 }
 
+impl Replay {
+    /// What became of each execution and of their order, a line each, with the places that differ. Known differences agree.
+    pub fn verdicts(&self) -> String {
+        self.lines(|verdict| match verdict {
+            Verdict::Match | Verdict::Known { .. } => "agrees".to_owned(),
+            Verdict::Inconclusive { .. } => "nothing can be said".to_owned(),
+            Verdict::Mismatch { differences, .. } => format!("differs{}", listed(differences)),
+        })
+    }
+
+    /// The same as it is once nothing differs that is not known.
+    pub fn wanted_verdicts(&self) -> String {
+        self.lines(|verdict| match verdict {
+            Verdict::Inconclusive { .. } => "nothing can be said".to_owned(),
+            _ => "agrees".to_owned(),
+        })
+    }
+
+    fn lines(&self, says: impl Fn(&Verdict) -> String) -> String {
+        let executions = self.comparison.executions.iter().map(|one| (one.queue_id.to_string(), &one.verdict));
+        let all = executions.chain([("order".to_owned(), &self.comparison.order)]);
+        let lines: Vec<String> = all.map(|(name, verdict)| format!("{name}: {}", says(verdict))).collect();
+        lines.join("\n")
+    }
+}
+
+/// Differences, each on a line of its own.
+fn listed(differences: &[Difference]) -> String {
+    let side = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string);
+    let line = |one: &Difference| format!("\n  {}: {} | {}", one.path, side(&one.legacy), side(&one.registry));
+    differences.iter().map(line).collect()
+}
+
 impl Record {
     /// Reads a record.
     ///
@@ -78,8 +112,8 @@ impl Record {
             column: error.column(),
             reason: reason(error),
         };
-        let schema = |value: &serde_json::Value| value.get("schema").and_then(serde_json::Value::as_u64);
-        let value: serde_json::Value = registry::json::from_str(text).map_err(|error| unreadable(&error))?;
+        let schema = |value: &Value| value.get("schema").and_then(Value::as_u64);
+        let value: Value = registry::json::from_str(text).map_err(|error| unreadable(&error))?;
         if let Some(other) = schema(&value).filter(|schema| *schema != u64::from(RECORD_SCHEMA)) {
             return Err(RecordError::Schema(other));
         }
@@ -109,10 +143,22 @@ impl Record {
     /// [`RecordError::WithoutFacts`].
     pub fn replay(&self, fault: Option<Fault>) -> Result<Replay, RecordError> {
         let (comparison, candidate) = judge_showing(self.facts()?, fault);
+        Ok(self.look_at(comparison, candidate))
+    }
+
+    /// The same where the candidate panicked.
+    ///
+    /// # Errors
+    /// [`RecordError::WithoutFacts`].
+    pub fn replay_panicked(&self) -> Result<Replay, RecordError> {
+        Ok(self.look_at(Comparison::panicked(self.facts()?), Vec::new()))
+    }
+
+    fn look_at(&self, comparison: Comparison, candidate: Vec<Event>) -> Replay {
         let found = find(&comparison, self.execution.as_ref());
         let is_reproduced = found.is_some_and(|found| self.is_same(found.signature));
-        let differences = found.iter().flat_map(|found| found.differences).cloned().map(Located::new).collect();
-        Ok(Replay { comparison, candidate, differences, is_reproduced })
+        let differences = found.iter().flat_map(|found| found.differences).cloned().map(Located::whole).collect();
+        Replay { comparison, candidate, differences, is_reproduced }
     }
 
     /// Where the core of the path that served does otherwise than was recorded, as `execution: place`. The host's own code may.

@@ -2,7 +2,7 @@ use registry::{Capabilities, CellId, Now, QueueEntry, QueueStatus, RuntimeId, Se
 
 use super::*;
 use crate::shadow::ObservedExecution;
-use crate::{Ability, judge};
+use crate::{Ability, Path, judge};
 
 const SECRET: Secret = Secret([3; 32]);
 const SEEN: SignatureSeen = SignatureSeen { count: 1, first_wall_ms: 0, last_wall_ms: 0 };
