@@ -5,6 +5,7 @@
 mod audit;
 mod backtest;
 mod dependencies;
+mod faults;
 mod flips;
 mod guard;
 mod manager;

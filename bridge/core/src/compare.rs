@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use registry::{CellId, Event, QueueId};
+use registry::{CellId, Event, QueueId, SessionId};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::Path;
 use crate::known::{self, Pair};
 use crate::normalise::{Canonical, Hits, RULES_VERSION, normalise};
-use crate::shadow::{Fault, Observation, ObservedExecution, Source, Trails, run_candidate, run_path};
+use crate::shadow::{Fault, Observation, ObservedExecution, Source, Trails, request_order, run_candidate, run_path};
 
 /// Differences that a verdict lists: enough to see what is wrong, few enough to keep.
 const MAX_DIFFERENCES: usize = 32;
@@ -212,8 +212,12 @@ fn compare_execution(
     candidate: &[Event],
     rules: &mut Hits,
 ) -> Compared {
-    let control = normalise(execution.entry.execution_count, &execution.events, rules);
-    let shadow = normalise(execution.entry.execution_count, candidate, rules);
+    let session = &observation.identity.session_id;
+    let canonical = |events: &[Event], rules: &mut Hits| Canonical {
+        foreign: foreign(events, session),
+        ..normalise(execution.entry.execution_count, events, rules)
+    };
+    let (control, shadow) = (canonical(&execution.events, rules), canonical(candidate, rules));
     let (legacy, registry) = match observation.serving {
         Path::Legacy => (control, shadow),
         Path::Registry => (shadow, control),
@@ -230,6 +234,17 @@ fn compare_execution(
         legacy,
         registry,
     }
+}
+
+/// The events under another session than the one that was observed, by their names. Both sides run under its ids.
+fn foreign(events: &[Event], session: &SessionId) -> Vec<String> {
+    let session_of = |event: &Event| match event {
+        Event::ExecutionAssigned(assigned) => Some(assigned.runtime_session_id.clone()),
+        Event::ExecutionStarted(started) => Some(started.runtime_session_id.clone()),
+        _ => None,
+    };
+    let is_foreign = |event: &&Event| session_of(event).is_some_and(|other| other != *session);
+    events.iter().filter(is_foreign).map(|event| event.name().to_owned()).collect()
 }
 
 fn verdict(pair: &Pair<'_>) -> Verdict {
@@ -276,7 +291,7 @@ fn order(observation: &Observation, candidate: &[Event]) -> Verdict {
         Path::Legacy => (control, shadow),
         Path::Registry => (shadow, control),
     };
-    match known::excuse_order(&legacy, &registry) {
+    match known::excuse_order(&legacy, &registry, &request_order(observation)) {
         Some(name) => Verdict::Known { names: BTreeSet::from([name]) },
         None => {
             let names = |ids: Vec<QueueId>| Some(ids.into_iter().map(|id| Value::from(id.as_str())).collect());
@@ -294,11 +309,12 @@ fn differences(legacy: &Canonical, registry: &Canonical) -> Vec<Difference> {
 }
 
 /// The fields that count, side by side.
-fn fields(legacy: &Canonical, registry: &Canonical) -> [(&'static str, Option<Value>, Option<Value>); 4] {
+fn fields(legacy: &Canonical, registry: &Canonical) -> [(&'static str, Option<Value>, Option<Value>); 5] {
     let value = |value| serde_json::to_value(value).ok();
     let end = |canonical: &Canonical| serde_json::to_value(&canonical.end).ok();
     [
         ("lifecycle", value(&legacy.lifecycle), value(&registry.lifecycle)),
+        ("foreign", Some(legacy.foreign.clone().into()), Some(registry.foreign.clone().into())),
         ("replaces", Some(legacy.replaces.into()), Some(registry.replaces.into())),
         ("outputs", Some(legacy.outputs.clone().into()), Some(registry.outputs.clone().into())),
         ("end", end(legacy), end(registry)),

@@ -11,6 +11,7 @@ mod trail;
 
 use registry::{CellId, Event, Failure, Now, QueueEntry, QueueId, QueueStatus, SessionIdentity};
 
+pub(crate) use candidate::request_order;
 pub use candidate::{CandidateRun, run_candidate, run_path};
 pub use fault::Fault;
 pub use observation::{MAX_EXECUTIONS, Observation, ObservedExecution, RefusedEvent, Source};

@@ -8,7 +8,7 @@ mod registry;
 
 use ::registry::{
     Answer, CellCreated, CellSourceChanged, CellType, Event, ExecutionAssigned, ExecutionRequested, Failure, IdSource,
-    NotebookState, Now, Query, QueueStatus, Reply, UserId,
+    NotebookState, Now, Query, QueueId, QueueStatus, Reply, UserId,
 };
 
 use super::{Observation, ObservedExecution, Source, Trails};
@@ -45,6 +45,19 @@ pub fn run_path(path: Path, observation: &Observation) -> CandidateRun {
         run.events.append(&mut world.events);
     }
     run
+}
+
+/// The order in which the registry takes what was requested: as it was requested, portion by portion where it was a candidate.
+pub(crate) fn request_order(observation: &Observation) -> Vec<QueueId> {
+    let by_rank = |executions: &[ObservedExecution]| {
+        let mut ranked: Vec<&ObservedExecution> = executions.iter().collect();
+        ranked.sort_by_key(|execution| execution.rank);
+        ranked.into_iter().map(|execution| execution.entry.id.clone()).collect::<Vec<QueueId>>()
+    };
+    match observation.serving {
+        Path::Registry => by_rank(&observation.executions),
+        Path::Legacy => portions(observation).iter().flat_map(|portion| by_rank(&portion.executions)).collect(),
+    }
 }
 
 /// A cell has one source at a time: where the host edited a cell between two of its executions, the candidate runs in two
