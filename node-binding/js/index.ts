@@ -17,6 +17,8 @@ export type {
   BridgeOptions,
   BridgeStatus,
   GuardOptions,
+  MismatchOptions,
+  MismatchStatus,
   NotebookStatus,
   RouteExplanation,
   RoutePlan,

@@ -40,6 +40,12 @@ export declare function closeNotebook(notebook: number): void
 /** Works by these settings, as JSON, from now on, with the latch in this file if one is given; gives diagnostics as JSON. */
 export declare function configureGuard(settings: string, file: string | undefined | null, wallMs: number, monoMs: number): string
 
+/**
+ * Writes mismatches to a folder from now on; the settings are JSON as the host gave them: `{ folder, sources }`. Gives
+ * diagnostics as JSON.
+ */
+export declare function configureRecords(settings: string): string
+
 /** Names a manager, for the steps of its notebook. */
 export declare function createManager(): number
 
@@ -148,6 +154,9 @@ export declare function pngFailure(beginning: Uint8Array): string | null
 /** Ends the rollbacks of a notebook, or all of them; gives a diagnostic as JSON, or `null`. Every notebook is to be woken. */
 export declare function rearmGuard(notebook: string | undefined | null, by: string | undefined | null, reason: string, wallMs: number, monoMs: number): string
 
+/** What an operator sees of the records, as JSON; `null` where no folder is configured. */
+export declare function recordsStatus(): string
+
 /** The object registered under an id. */
 export declare function registeredObject(registry: number, id: string): number | null
 
@@ -177,6 +186,9 @@ export declare function runtimeType(name: string): string
 
 /** Writes the guard's state, where it has a file; gives a diagnostic as JSON, or `null`. */
 export declare function saveGuard(wallMs: number, monoMs: number): string
+
+/** Writes the counts of mismatches, where there is a folder. */
+export declare function saveRecords(): void
 
 /** Spoils the candidates of comparisons by this fault or breakdown, or by none. Gives false for one that does not exist. */
 export declare function seedCandidateFault(name?: string | undefined | null): boolean

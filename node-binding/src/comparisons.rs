@@ -16,11 +16,11 @@ use crate::environment::with;
 #[napi(catch_unwind)]
 pub fn open_lane(on_done: Function<'_, (), ()>) -> Result<()> {
     let callback = on_done.build_threadsafe_function().weak::<true>().callee_handled::<false>().build()?;
-    let lane = Lane::open(move || {
-        callback.call((), ThreadsafeFunctionCallMode::NonBlocking);
-    });
-    let lane = lane.map_err(|error| Error::from_reason(format!("no thread for the shadow: {error}")))?;
     with(|environment| {
+        let lane = Lane::open(environment.records().clone(), move || {
+            callback.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        });
+        let lane = lane.map_err(|error| Error::from_reason(format!("no thread for the shadow: {error}")))?;
         environment.shadowing().open(lane);
         Ok(())
     })

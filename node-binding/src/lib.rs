@@ -15,6 +15,7 @@ pub mod flags;
 pub mod guard;
 pub mod kill;
 mod outcomes;
+pub mod records;
 pub mod runtime_factory;
 pub mod runtime_registry;
 pub mod steps;

@@ -9,7 +9,7 @@ use bridge_host::step::LegacyKind;
 use proptest::prelude::*;
 use registry::{Container, Event};
 use serde_json::Value;
-use tests::host::{BAD_CELL, GOOD_CELL, Host};
+use tests::host::{BAD_CELL, GOOD_CELL, Host, TELLING_CELLS};
 
 use crate::audit::{played, steps};
 
@@ -96,11 +96,12 @@ fn an_output_that_the_store_refused_is_read_from_its_mark() {
 #[test]
 fn every_seeded_fault_of_the_registry_is_a_mismatch() {
     let mut host = Host::new();
-    host.request_as("q", GOOD_CELL, 3);
+    host.create_telling_cells();
+    host.request_together(&TELLING_CELLS);
     host.finish();
     for (fault, name) in Fault::ALL {
         let parity = fed(Backtest::new(Content::Hidden).spoiled(fault), &host.owner.log);
-        assert_eq!((parity.replayed, parity.mismatched), (1, 1), "{name}");
+        assert!(parity.replayed == 2 && parity.mismatched > 0, "{name}");
         assert!(!parity.mismatches[0].differences.is_empty(), "{name}");
     }
 }

@@ -1,7 +1,7 @@
 //! Does the guard roll back what must be rolled back, and nothing else, and does it stay so?
 
 use bridge_core::{
-    Advice, Class, Closed, Evidence, Fault, Guard, GuardSettings, Incident, Latch, Outcome, Path, Reason, Scope, Tier,
+    Advice, Class, Closed, Evidence, Guard, GuardSettings, Incident, Latch, Outcome, Path, Reason, Scope, Tier,
 };
 use proptest::prelude::*;
 use registry::{NotebookId, Now, QueueId};
@@ -50,28 +50,6 @@ fn a_rollback_of_another_notebook_changes_nothing_here() {
     latch.close(closed(Scope::Notebook(NotebookId::from("another")), Tier::ZeroTolerance));
     host.owner.roll_back(latch);
     assert_eq!((host.owner.status().leases[0].path, host.owner.adopted.len()), (Path::Registry, 1));
-}
-
-/// The verdicts of real comparisons with a spoiled candidate.
-#[test]
-fn every_seeded_fault_is_rolled_back_at_its_second_execution() {
-    for (fault, name) in Fault::ALL {
-        let mut host = Host::new();
-        host.route("shadow");
-        host.owner.fault = Some(fault);
-        let mut guard = Guard::new(GuardSettings::default(), "b");
-        for _ in 0..2 {
-            host.request(GOOD_CELL);
-            host.finish();
-        }
-        let compared = host.owner.compared.iter().map(|(_, comparison)| comparison);
-        let advice: Vec<Advice> = compared
-            .flat_map(Evidence::of)
-            .map(|piece| guard.take(Now::default(), &NotebookId::from("nb"), &piece))
-            .collect();
-        assert!(guard.latch().holds("nb").is_some(), "{name}: {advice:?}");
-        assert!(guard.latch().holds("another").is_none());
-    }
 }
 
 fn outcomes() -> impl Strategy<Value = Outcome> {

@@ -5,6 +5,7 @@
 mod audit;
 mod backtest;
 mod dependencies;
+mod faults;
 mod flips;
 mod fuzzed;
 mod guard;
@@ -15,6 +16,7 @@ mod materialiser;
 mod normalise;
 mod orphans;
 mod pages;
+mod records;
 mod replay;
 mod shadow;
 mod side_by_side;

@@ -6,7 +6,7 @@ use std::path::Path;
 use bridge_core::KNOWN_DIFFERENCES;
 use legacy_compat::{OnRegistry, QUIRKS};
 
-fn check(name: &str, page: &str) {
+pub(crate) fn check(name: &str, page: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../node-binding/docs").join(name);
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&file, page).unwrap();

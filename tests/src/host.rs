@@ -41,6 +41,15 @@ pub const GOOD_CELL: &str = "good";
 /// Runs, but the store of some tests refuses its output.
 pub const BAD_CELL: &str = "bad";
 
+/// Two cells that differ, in whose sources every fault of a text shows: a byte order mark, capitals, an entity, a carriage return,
+/// white space at the end, and more than a buffer holds.
+pub const TELLING_CELLS: [&str; 2] = ["telling-1", "telling-2"];
+
+/// The source of the nth of them.
+pub fn telling_source(n: usize) -> String {
+    format!("\u{feff}<P>Tom &amp; Jerry {n}</P>\r\n<pre>{}</pre>  \n", "0123456789abcdef".repeat(4200))
+}
+
 /// The host.
 pub struct Host {
     /// The notebook and its store.
@@ -111,17 +120,19 @@ impl Host {
         self.request_as(&format!("q{:04}", self.requested.len()), cell, 1);
     }
 
+    /// Requests executions of these cells at once, so that either path sees them together.
+    pub fn request_together(&mut self, cells: &[&str]) {
+        let first = self.requested.len();
+        let requests = cells.iter().enumerate().map(|(at, cell)| request(&format!("q{:04}", first + at), cell, 1));
+        let requests: Vec<ExecutionRequested> = requests.collect();
+        self.requested.extend(requests.iter().map(|request| request.queue_id.clone()));
+        self.owner.commit(requests.into_iter().map(Event::from));
+    }
+
     /// Requests an execution under this queue id and count.
     pub fn request_as(&mut self, id: &str, cell: &str, execution_count: i64) {
-        let id = QueueId::from(id);
-        self.requested.push(id.clone());
-        self.owner.commit([Event::ExecutionRequested(ExecutionRequested {
-            queue_id: id,
-            cell_id: CellId::from(cell),
-            execution_count,
-            requested_by: UserId::from("user"),
-            actor_id: None,
-        })]);
+        self.requested.push(QueueId::from(id));
+        self.owner.commit([request(id, cell, execution_count).into()]);
     }
 
     /// Creates a cell.
@@ -134,6 +145,13 @@ impl Host {
         };
         self.owner.commit([created.into()]);
         self.edit(cell, source);
+    }
+
+    /// Creates the cells in which every fault shows.
+    pub fn create_telling_cells(&mut self) {
+        for (n, cell) in TELLING_CELLS.into_iter().enumerate() {
+            self.create(cell, &telling_source(n));
+        }
     }
 
     /// Edits a cell.
@@ -159,5 +177,15 @@ impl Host {
     pub fn finish(&mut self) {
         self.owner.wake_hanging();
         self.owner.advance(160 * (self.requested.len() as u64 + 2));
+    }
+}
+
+fn request(id: &str, cell: &str, execution_count: i64) -> ExecutionRequested {
+    ExecutionRequested {
+        queue_id: QueueId::from(id),
+        cell_id: CellId::from(cell),
+        execution_count,
+        requested_by: UserId::from("user"),
+        actor_id: None,
     }
 }

@@ -309,7 +309,7 @@ impl MemoryOwner {
                 self.is_ready = true;
                 None
             }
-            Effect::Compare { observation } => {
+            Effect::Compare { observation, .. } => {
                 let comparison = judge(&observation, self.fault);
                 self.compared.push((*observation, comparison.clone()));
                 self.microtasks.push_back(Input::Compared(Ok(comparison)));

@@ -3,6 +3,7 @@
 
 mod audit;
 mod parity;
+mod repro;
 mod table;
 
 use std::collections::BTreeMap;
@@ -78,6 +79,25 @@ enum Command {
         #[arg(long)]
         show_content: bool,
     },
+    /// Run both paths again on the facts of a mismatch record; exit status 0 where they differ as recorded, 3 where only some
+    /// runs do, 4 where none does
+    Repro {
+        /// A file of the folder that `configure({ mismatches: { folder } })` names
+        record: PathBuf,
+        /// Run so often
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        runs: u32,
+        /// Look for fewer executions and shorter sources that still differ so; with a file, write that record to it
+        #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+        minimise: Option<Option<PathBuf>>,
+        /// Write a Rust test with its snapshot, which fails until the difference is fixed or declared known: a folder, or the
+        /// name of the test's file
+        #[arg(long, value_name = "PLACE")]
+        insta: Option<PathBuf>,
+        /// Spoil the candidate with this fault instead of the recorded one: `none`, `NAME`, or `NAME:N` for every Nth run
+        #[arg(long, value_name = "FAULT")]
+        seed_fault: Option<repro::Seed>,
+    },
 }
 
 /// What a command prints, and its exit status.
@@ -115,6 +135,9 @@ fn run(command: Command) -> Result<Answer, String> {
         Command::Parity { logs, json, cells, show_content } => {
             let content = if show_content { Content::Shown } else { Content::Hidden };
             parity::run(&logs, &parity::Options { json, cells, content })
+        }
+        Command::Repro { record, runs, minimise, insta, seed_fault } => {
+            repro::run(&record, &repro::Options { runs, minimise, insta, seed_fault })
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use registry::{CellId, Event, QueueId};
+use registry::{CellId, Event, QueueId, SessionId};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::Path;
 use crate::known::{self, Pair};
 use crate::normalise::{self, Canonical, Hits, RULES_VERSION, normalise};
 use crate::shadow::{
-    Fault, Observation, ObservedExecution, RunEnd, Source, Trails, run_candidate, run_flooding, run_path,
+    Fault, Observation, ObservedExecution, RunEnd, Source, Trails, request_order, run_candidate, run_flooding, run_path,
 };
 
 /// Differences that a verdict lists: enough to see what is wrong, few enough to keep.
@@ -180,6 +180,11 @@ fn no_candidate(why: &str) -> Verdict {
 
 /// Runs the candidate of an observation and compares. A fault spoils the candidate, to test that it is noticed.
 pub fn judge(observation: &Observation, fault: Option<Fault>) -> Comparison {
+    judge_showing(observation, fault).0
+}
+
+/// The same, and the candidate's events.
+pub(crate) fn judge_showing(observation: &Observation, fault: Option<Fault>) -> (Comparison, Vec<Event>) {
     let run = match fault {
         Some(Fault::Flood) => run_flooding(observation),
         _ => run_candidate(observation),
@@ -188,10 +193,11 @@ pub fn judge(observation: &Observation, fault: Option<Fault>) -> Comparison {
         Some(fault) => fault.apply(run.events),
         None => run.events,
     };
-    match run.end {
+    let comparison = match run.end {
         RunEnd::Truncated => Comparison::inconclusive(observation, Why::Truncated),
         end => compare(observation, &events, end == RunEnd::Complete),
-    }
+    };
+    (comparison, events)
 }
 
 /// Runs both cores on the facts of an observation and compares them, whatever the serving path made of those facts. A fault
@@ -212,7 +218,7 @@ pub fn judge_both(observation: &Observation, fault: Option<Fault>) -> Comparison
 }
 
 /// The same executions with these events instead of theirs.
-fn with_events(observation: &Observation, events: &[Event]) -> Observation {
+pub(crate) fn with_events(observation: &Observation, events: &[Event]) -> Observation {
     let mut observation = observation.clone();
     let mut trails = Trails::default();
     for execution in &observation.executions {
@@ -256,8 +262,12 @@ fn compare_execution(
     candidate: &[Event],
     rules: &mut Hits,
 ) -> Compared {
-    let control = normalise(execution.entry.execution_count, &execution.events, rules);
-    let shadow = normalise(execution.entry.execution_count, candidate, rules);
+    let session = &observation.identity.session_id;
+    let canonical = |events: &[Event], rules: &mut Hits| Canonical {
+        foreign: foreign(events, session),
+        ..normalise(execution.entry.execution_count, events, rules)
+    };
+    let (control, shadow) = (canonical(&execution.events, rules), canonical(candidate, rules));
     let (legacy, registry) = match observation.serving {
         Path::Legacy => (control, shadow),
         Path::Registry => (shadow, control),
@@ -274,6 +284,17 @@ fn compare_execution(
         legacy,
         registry,
     }
+}
+
+/// The events under another session than the one that was observed, by their names. Both sides run under its ids.
+fn foreign(events: &[Event], session: &SessionId) -> Vec<String> {
+    let session_of = |event: &Event| match event {
+        Event::ExecutionAssigned(assigned) => Some(assigned.runtime_session_id.clone()),
+        Event::ExecutionStarted(started) => Some(started.runtime_session_id.clone()),
+        _ => None,
+    };
+    let is_foreign = |event: &&Event| session_of(event).is_some_and(|other| other != *session);
+    events.iter().filter(is_foreign).map(|event| event.name().to_owned()).collect()
 }
 
 fn verdict(pair: &Pair<'_>) -> Verdict {
@@ -320,7 +341,7 @@ fn order(observation: &Observation, candidate: &[Event]) -> Verdict {
         Path::Legacy => (control, shadow),
         Path::Registry => (shadow, control),
     };
-    match known::excuse_order(&legacy, &registry) {
+    match known::excuse_order(&legacy, &registry, &request_order(observation)) {
         Some(name) => Verdict::Known { names: BTreeSet::from([name]) },
         None => {
             let names = |ids: Vec<QueueId>| Some(ids.into_iter().map(|id| Value::from(id.as_str())).collect());
@@ -338,11 +359,12 @@ fn differences(legacy: &Canonical, registry: &Canonical) -> Vec<Difference> {
 }
 
 /// The fields that count, side by side.
-fn fields(legacy: &Canonical, registry: &Canonical) -> [(&'static str, Option<Value>, Option<Value>); 4] {
+fn fields(legacy: &Canonical, registry: &Canonical) -> [(&'static str, Option<Value>, Option<Value>); 5] {
     let value = |value| serde_json::to_value(value).ok();
     let end = |canonical: &Canonical| serde_json::to_value(&canonical.end).ok();
     [
         ("lifecycle", value(&legacy.lifecycle), value(&registry.lifecycle)),
+        ("foreign", Some(legacy.foreign.clone().into()), Some(registry.foreign.clone().into())),
         ("replaces", Some(legacy.replaces.into()), Some(registry.replaces.into())),
         ("outputs", Some(legacy.outputs.clone().into()), Some(registry.outputs.clone().into())),
         ("end", end(legacy), end(registry)),

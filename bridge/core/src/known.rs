@@ -41,8 +41,8 @@ pub enum Seen {
     Field(fn(&Pair<'_>, &Difference) -> bool),
     /// It explains a whole execution.
     Execution(fn(&Pair<'_>) -> bool),
-    /// It explains the order of executions: the old path's, the registry's.
-    Order(fn(&[QueueId], &[QueueId]) -> bool),
+    /// It explains the order of executions: the old path's, the registry's, and that of the requests.
+    Order(fn(&[QueueId], &[QueueId], &[QueueId]) -> bool),
     /// It does not show in what an execution leaves in the log; this recording shows it.
     Recording(&'static str),
 }
@@ -154,8 +154,9 @@ pub(crate) fn sort_out(pair: &Pair<'_>, differences: Vec<Difference>) -> (BTreeS
 }
 
 /// The entry that explains why the old path started executions in another order.
-pub(crate) fn excuse_order(legacy: &[QueueId], registry: &[QueueId]) -> Option<&'static str> {
-    let explains = |known: &&KnownDifference| matches!(known.seen, Seen::Order(rule) if rule(legacy, registry));
+pub(crate) fn excuse_order(legacy: &[QueueId], registry: &[QueueId], requested: &[QueueId]) -> Option<&'static str> {
+    let explains =
+        |known: &&KnownDifference| matches!(known.seen, Seen::Order(rule) if rule(legacy, registry, requested));
     KNOWN_DIFFERENCES.iter().find(explains).map(|known| known.name)
 }
 
@@ -228,12 +229,13 @@ fn finishes_what_it_claimed(pair: &Pair<'_>) -> bool {
     pair.execution.refused.is_empty() && pair.legacy.lifecycle == "assigned" && pair.registry.end.is_some()
 }
 
-/// Wherever the orders disagree, the old one follows the ids as texts.
-fn text_order(legacy: &[QueueId], registry: &[QueueId]) -> bool {
+/// The registry follows the requests; wherever the orders disagree, the old one follows the ids as texts.
+fn text_order(legacy: &[QueueId], registry: &[QueueId], requested: &[QueueId]) -> bool {
+    let follows_requests = requested.iter().filter(|id| registry.contains(id)).eq(registry);
     let rank = |id: &QueueId| registry.iter().position(|known| known == id);
     let pairs =
         legacy.iter().enumerate().flat_map(|(at, first)| legacy[at + 1..].iter().map(move |second| (first, second)));
-    pairs.into_iter().all(|(first, second)| rank(first) < rank(second) || first < second)
+    follows_requests && pairs.into_iter().all(|(first, second)| rank(first) < rank(second) || first < second)
 }
 
 /// The message with which the store refused an output of this execution.

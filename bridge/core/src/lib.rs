@@ -1,7 +1,8 @@
 //! What decides between the old and the new path of a notebook: the router and its plan, the lease, the ledger of executions and
 //! the gate on every commit; what compares the two: the shadow, normalisation and the ledger of known differences; the guard
-//! that rolls back on what comparisons say, and the kill switch; and what reads a finished log: the audit and the backtest. This crate does no IO:
-//! time, flag sets and facts of the store come in as arguments.
+//! that rolls back on what comparisons say, and the kill switch; the records of what comparisons could not explain; and what
+//! reads a finished log: the audit and the backtest. This crate does no IO: time, flag sets and facts of the store come in as
+//! arguments.
 
 mod audit;
 mod backtest;
@@ -15,6 +16,7 @@ mod lease;
 mod ledger;
 mod normalise;
 mod plan;
+mod record;
 mod router;
 mod shadow;
 
@@ -37,6 +39,12 @@ pub use lease::{Change, Lease, Token};
 pub use ledger::{Ledger, MAX_FINISHED_ROWS, Standing, Tally, Terminal};
 pub use normalise::{Canonical, Cosmetic, End, Hits, RULES_VERSION, normalise};
 pub use plan::{Known, Move, Plan, plan};
+pub use record::{
+    Case, Excerpt, FIRST_RECORDS, Keeper, Latencies, Located, MAX_EXCERPT_BYTES, MAX_FACTS_BYTES,
+    MAX_RECORDED_SIGNATURES, MAX_STORE_BYTES, Measure, Minimised, Mismatch, RECORD_SCHEMA, RESERVOIR, Record,
+    RecordError, RecordTotals, RecordedRoute, Replay, Secret, Sighting, SignatureSeen, Sources, Spot, Versions,
+    minimise, mismatches,
+};
 pub use router::{Ability, Boundary, Decision, Doubt, Path, ROUTE_FLAG, Reason, Route, decide, decide_in};
 pub use shadow::{
     CandidateRun, Fault, MAX_BYTES, MAX_EVENTS, MAX_EXECUTIONS, Observation, ObservedExecution, RefusedEvent, RunEnd,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
 /// Changes whenever a rule does: verdicts under different versions are not to be mixed.
-pub const RULES_VERSION: u32 = 1;
+pub const RULES_VERSION: u32 = 2;
 
 /// How often each rule was applied, by its name.
 pub type Hits = BTreeMap<&'static str, u64>;
@@ -49,6 +49,9 @@ pub(crate) fn hits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Hits, D
 pub struct Canonical {
     /// The kinds of its events in order, runs of outputs folded into one: `assigned started output completed`.
     pub lifecycle: String,
+    /// Its events that name another session than the one that was observed. Whoever knows that session fills it in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<String>,
     /// Whether it takes away what the cell showed before.
     pub replaces: bool,
     /// The outputs that stay visible, by position.

@@ -11,8 +11,8 @@ mod trail;
 
 use registry::{CellId, Event, Failure, Now, QueueEntry, QueueId, QueueStatus, SessionIdentity};
 
-pub(crate) use candidate::run_flooding;
 pub use candidate::{CandidateRun, MAX_BYTES, MAX_EVENTS, RunEnd, run_candidate, run_path};
+pub(crate) use candidate::{request_order, run_flooding};
 pub use fault::Fault;
 pub use observation::{MAX_EXECUTIONS, Observation, ObservedExecution, RefusedEvent, Source};
 pub(crate) use trail::Trails;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bridge_core::{
     Ability, Decision, Diagnostic, Evidence, GuardSettings, GuardStatus, Incident, Kill, KillWay, Known, Level, Plan,
-    ROUTE_FLAG, RearmError, Scope, UnkillError, decide_in,
+    ROUTE_FLAG, RearmError, Scope, Secret, Sources, UnkillError, decide_in,
 };
 use flags::{Context, DocumentError, Explanation, LiveFlags, Session};
 use legacy_compat::{BaseRuntime, Limits, RuntimeRegistry};
@@ -15,6 +15,7 @@ use registry::{DEFAULT_MAX_CONCURRENT_AGENTS, IdSource, NotebookId, Now, Registr
 use crate::guarding::{BUILD, Guarding};
 use crate::kill::KillSwitch;
 use crate::latch::Durability;
+use crate::records::{Records, RecordsStatus};
 use crate::shadowing::Shadowing;
 use crate::shared::Offer;
 use crate::step::{Effect, Input, Notebook, RuntimeKey, Status};
@@ -36,6 +37,7 @@ pub struct Environment {
     kill: Arc<KillSwitch>,
     /// What is to be told with the next step of whichever notebook.
     untold: Vec<Effect>,
+    records: Records,
     last_key: u32,
     ids: IdSource,
 }
@@ -54,6 +56,7 @@ impl Environment {
             guarding: Guarding::default(),
             kill: Arc::default(),
             untold: Vec::new(),
+            records: Records::default(),
             last_key: 0,
             ids: IdSource::new(seed),
         }
@@ -141,10 +144,12 @@ impl Environment {
         for effect in asked {
             match effect {
                 Effect::Incident { incident } => incidents.push(incident),
-                Effect::Compare { observation } => match self.shadowing.submit(key, notebook.id(), *observation) {
-                    Ok(()) => effects.push(Effect::Comparing),
-                    Err(shed) => effects.extend(notebook.step(now, Input::Compared(Err(shed)))),
-                },
+                Effect::Compare { observation, decision } => {
+                    match self.shadowing.submit(key, notebook.id(), *observation, *decision) {
+                        Ok(()) => effects.push(Effect::Comparing),
+                        Err(shed) => effects.extend(notebook.step(now, Input::Compared(Err(shed)))),
+                    }
+                }
                 effect => effects.push(effect),
             }
         }
@@ -174,7 +179,8 @@ impl Environment {
     /// follows, and for the next one of every other notebook.
     fn take_in_comparisons(&mut self, key: NotebookKey, now: Now) -> Option<Vec<Effect>> {
         let notebook = self.notebooks.get_mut(&key)?;
-        let mut effects = Vec::new();
+        let mut effects: Vec<Effect> =
+            self.records.news().into_iter().map(|diagnostic| Effect::Diagnostic { diagnostic }).collect();
         let latch = Arc::clone(self.guarding.latch());
         for comparison in self.shadowing.take_done(key) {
             let verdict = self.guarding.weigh(now, notebook.id(), self.flags.generation(), &comparison);
@@ -298,6 +304,21 @@ impl Environment {
     /// What an operator sees of the guard.
     pub fn guard_status(&self) -> GuardStatus {
         self.guarding.status()
+    }
+
+    /// Where the lane is to write mismatches.
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// Writes mismatches to this folder from now on; see [`Records::configure`].
+    pub fn configure_records(&mut self, folder: &Path, sources: Sources) -> Vec<Diagnostic> {
+        self.records.configure(folder, sources, Secret(self.ids.seed()))
+    }
+
+    /// What an operator sees of the records; nothing where no folder is configured.
+    pub fn records_status(&self) -> Option<RecordsStatus> {
+        self.records.status()
     }
 
     /// Closes a notebook. What the lane has done for it by now nobody will fetch.

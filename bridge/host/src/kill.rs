@@ -89,16 +89,18 @@ mod tests {
     use super::*;
     use crate::environment::{Environment, NotebookKey};
     use crate::lane::{Job, Lane};
+    use crate::records::Records;
     use crate::step::{Effect, Input, LegacyKind, RuntimeKey};
 
     const NOW: Now = Now { wall_ms: 0, mono_ms: 0 };
 
-    fn job(key: NotebookKey) -> Job {
+    fn job(key: NotebookKey, decision: Decision) -> Job {
         let (runtime_id, session_id) = (RuntimeId::from("r"), SessionId::from("s"));
         let identity = SessionIdentity { runtime_id, session_id, capabilities: Capabilities::default() };
         let executions = Vec::new();
         let observation = Observation { serving: Path::Registry, identity, began: NOW, saw_refusal: false, executions };
-        Job { key, notebook: NotebookId::from("nb"), observation, seeded: None, marks: None, program: None }
+        let notebook = NotebookId::from("nb");
+        Job { key, notebook, observation, decision, seeded: None, marks: None, program: None }
     }
 
     /// The lane's thread never comes back from telling that it has done its first comparison.
@@ -113,15 +115,17 @@ mod tests {
         let (wedged, is_wedged) = mpsc::channel();
         let (release, held) = mpsc::channel::<()>();
         let held = Mutex::new(held);
-        let lane = Lane::open(move || {
+        let lane = Lane::open(Records::default(), move || {
             wedged.send(()).unwrap();
             // Only its end lets the thread go on.
             let _ = held.lock().unwrap().recv();
         })
         .unwrap();
-        assert!(lane.submit(job(key)));
+        let decision = environment.route(&Context::new("nb"));
+        let job = || job(key, decision.clone());
+        assert!(lane.submit(job()));
         is_wedged.recv().unwrap();
-        while lane.submit(job(key)) {}
+        while lane.submit(job()) {}
         environment.shadowing().open(lane);
 
         let mut admitted = || {

@@ -24,14 +24,16 @@ mod sync {
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use bridge_core::{Comparison, Observation, Source, Why};
+use bridge_core::{Case, Comparison, Decision, Observation, Source, Why};
 use registry::NotebookId;
 use serde::Serialize;
 
 use crate::environment::NotebookKey;
+use crate::guarding::BUILD;
 use crate::mark::Marks;
+use crate::records::Records;
 pub use breakdown::{Breakdown, Seeded};
 pub use child::serve;
 use desk::{Desk, Limits, Place, Shift};
@@ -74,6 +76,8 @@ pub struct Job {
     pub notebook: NotebookId,
     /// What to compare.
     pub observation: Observation,
+    /// Why it is compared.
+    pub decision: Decision,
     /// What spoils the candidate, in tests.
     pub seeded: Option<Seeded>,
     /// Where the run is marked; nowhere without a folder for it.
@@ -106,14 +110,14 @@ pub struct LaneStatus {
 }
 
 impl Lane {
-    /// Opens the lane; `wake` is called from its threads whenever something is done.
+    /// Opens the lane, whose mismatches go to these records; `wake` is called from its threads whenever something is done.
     ///
     /// # Errors
     /// When the operating system gives no thread.
-    pub fn open(wake: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
+    pub fn open(records: Records, wake: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
         let limits = Limits { jobs: MAX_WAITING, bytes: MAX_WAITING_BYTES, wedged: MAX_WEDGED };
         let (desk, first) = Desk::new(limits);
-        let keeper = Keeper { desk: Arc::new(desk), wake: Arc::new(wake), opened: Instant::now() };
+        let keeper = Keeper { desk: Arc::new(desk), wake: Arc::new(wake), records, opened: Instant::now() };
         let lane = Self { desk: Arc::clone(&keeper.desk) };
         let worker = keeper.hire(first)?;
         thread::Builder::new().name("runtime-bridge-keeper".to_owned()).spawn(move || keeper.keep(worker))?;
@@ -149,13 +153,14 @@ impl Drop for Lane {
 struct Keeper {
     desk: Arc<Table>,
     wake: Wake,
+    records: Records,
     /// The lane's time begins here.
     opened: Instant,
 }
 
 impl Keeper {
     fn hire(&self, shift: Shift) -> std::io::Result<Worker> {
-        Worker::hire(shift, Arc::clone(&self.desk), Arc::clone(&self.wake), self.opened)
+        Worker::hire(shift, Arc::clone(&self.desk), Arc::clone(&self.wake), self.records.clone(), self.opened)
     }
 
     fn keep(self, mut worker: Worker) {
@@ -188,6 +193,18 @@ fn elapsed_ms(since: Instant) -> u64 {
 fn deadline_ms(observation: &Observation) -> u64 {
     let of_control = observation.control_ms().saturating_mul(DEADLINE_FACTOR);
     of_control.clamp(MIN_DEADLINE_MS, MAX_DEADLINE_MS)
+}
+
+fn case<'a>(job: &'a Job, comparison: &'a Comparison, took: Duration) -> Case<'a> {
+    Case {
+        notebook: &job.notebook,
+        observation: &job.observation,
+        comparison,
+        decision: &job.decision,
+        fault: job.seeded.and_then(Seeded::fault),
+        build: BUILD,
+        comparison_ms: took.as_secs_f64() * 1000.0,
+    }
 }
 
 fn timed_out(job: &Job) -> Done {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bridge_core::{Comparison, Diagnostic, Evidence, Incident, Level, Observation, Verdict, Why};
+use bridge_core::{Comparison, Decision, Diagnostic, Evidence, Incident, Level, Observation, Verdict, Why};
 use registry::NotebookId;
 use serde::Serialize;
 
@@ -106,6 +106,7 @@ impl Shadowing {
         key: NotebookKey,
         notebook: &NotebookId,
         observation: Observation,
+        decision: Decision,
     ) -> Result<(), Shed> {
         let executions = observation.executions.len() as u64;
         let is_taken = self.lane.as_ref().is_some_and(|lane| {
@@ -113,6 +114,7 @@ impl Shadowing {
                 key,
                 notebook: notebook.clone(),
                 observation,
+                decision,
                 seeded: self.seeded,
                 marks: self.marks.clone(),
                 program: self.program.clone(),

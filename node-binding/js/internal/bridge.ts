@@ -29,6 +29,19 @@ export interface ShadowOptions {
    * overflows its stack or eats the memory brings down nothing else.
    */
   process?: "shared" | "separate";
+  /** Writes down what the comparisons cannot explain. Without it, mismatches are counted and told, and not kept. */
+  mismatches?: MismatchOptions;
+}
+
+/** Where mismatches are written down, and what of them. */
+export interface MismatchOptions {
+  /** The folder, one JSON file a record; created where there is none. One environment, one folder. */
+  folder: string;
+  /**
+   * What records hold of cells and outputs: other characters of the same shape (`redacted`, unless given), or what users have
+   * written (`full`).
+   */
+  sources?: "redacted" | "full";
 }
 
 /** How the guard works. */
@@ -73,6 +86,7 @@ export function configure(options: BridgeOptions): void {
   if (options.killFile !== undefined) useKillFile(options.killFile);
   if (options.attributes !== undefined) attributes = options.attributes;
   if (options.shadow !== undefined) useShadow(options.shadow);
+  if (options.mismatches !== undefined) useRecords(options.mismatches);
   if (options.guard !== undefined) useGuard(options.guard);
   if (options.flags !== undefined) useFlags(options.flags);
 }
@@ -104,6 +118,19 @@ function useGuard({ latch, dryRun = false, ...settings }: GuardOptions): void {
   const news = addon().configureGuard(JSON.stringify({ ...settings, isDryRun: dryRun }), latch, wallMs(), monoMs());
   for (const diagnostic of JSON.parse(news) as Diagnostic[]) report(diagnostic);
   notifyFlags();
+}
+
+/** A bad option throws, and leaves the folder that there was. */
+function useRecords(mismatches: MismatchOptions): void {
+  const missing = addonError();
+  if (missing) return reportMissing(missing);
+  let news: string;
+  try {
+    news = addon().configureRecords(JSON.stringify(mismatches));
+  } catch (error) {
+    throw refusal(error);
+  }
+  for (const diagnostic of JSON.parse(news) as Diagnostic[]) report(diagnostic);
 }
 
 /** Without the addon there is nothing to route: the host goes on and the operator is told. */
@@ -303,6 +330,8 @@ export interface BridgeStatus {
   kills: Kill[];
   /** The shadow; `null` without the addon. */
   shadow: ShadowStatus | null;
+  /** The records of mismatches; `null` until `configure({ mismatches })`. */
+  mismatches: MismatchStatus | null;
   notebooks: NotebookStatus[];
 }
 
@@ -315,6 +344,26 @@ export interface Kill {
   sinceWallMs: number;
   /** Nobody may have meant it: it is on because something could not be read. */
   isDoubtful: boolean;
+}
+
+/** What has become of the mismatches, those of earlier processes with the same folder included. */
+export interface MismatchStatus {
+  folder: string;
+  sources: "redacted" | "full";
+  /** Signatures that are told apart. */
+  signatures: number;
+  /** Mismatches, by executions. */
+  seen: number;
+  /** Records in the folder. */
+  kept: number;
+  /** Their bytes. */
+  bytes: number;
+  /** Mismatches that are only counted, because there are enough records of their signature. */
+  sampledOut: number;
+  /** Records that have made room for others. */
+  replaced: number;
+  /** Records that could not be written. */
+  failed: number;
 }
 
 /** What an operator sees of a notebook. */
@@ -385,7 +434,7 @@ export const bridge = {
     if (!native) {
       const legacy = isHostLegacy ? "host" : "unavailable";
       const flags = { configured: isConfigured, generation: 0, error: null };
-      return { addon: false, legacy, flags, guard: null, kills: [], shadow: null, notebooks: [] };
+      return { addon: false, legacy, flags, guard: null, kills: [], shadow: null, mismatches: null, notebooks: [] };
     }
     return {
       addon: true,
@@ -394,6 +443,7 @@ export const bridge = {
       guard: JSON.parse(native.guardStatus()) as GuardStatus,
       kills: JSON.parse(native.kills()) as Kill[],
       shadow: JSON.parse(native.shadowStatus()) as ShadowStatus,
+      mismatches: JSON.parse(native.recordsStatus()) as MismatchStatus | null,
       notebooks: JSON.parse(native.notebooksStatus()) as NotebookStatus[],
     };
   },
@@ -475,12 +525,13 @@ export async function ready(): Promise<void> {
   configureFromEnvironment();
 }
 
-/** Waits for the comparisons under way, saves the guard's state, then lets go of files and threads. Runtimes are the host's to stop. */
+/** Waits for the comparisons under way, saves the guard's state and the counts of mismatches, then lets go of files and threads. Runtimes are the host's to stop. */
 export async function shutdown(): Promise<void> {
   await comparisonsSettled();
   const native = addonOrNull();
   const news = native && (JSON.parse(native.saveGuard(wallMs(), monoMs())) as Diagnostic | null);
   if (news) report(news);
+  native?.saveRecords();
   native?.unwatchFlags();
   native?.unwatchKillFile();
   killFile = null;

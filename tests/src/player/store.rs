@@ -295,7 +295,7 @@ impl Player {
             Effect::Settle { call, outcome } => self.settle_call(call, outcome),
             Effect::Watch => (self.stores[store].is_watched, self.stores[store].has_news) = (true, true),
             Effect::Unwatch => self.stores[store].is_watched = false,
-            Effect::Compare { observation } => {
+            Effect::Compare { observation, .. } => {
                 let comparison = judge(&observation, None);
                 self.compared.push((*observation, comparison.clone()));
                 self.step_notebook(store, Input::Compared(Ok(comparison)));

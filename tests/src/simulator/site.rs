@@ -495,7 +495,7 @@ impl Site {
                 self.show(runtime, state);
                 Some((ticket, Ok(Reply::Done)))
             }
-            Effect::Compare { observation } => {
+            Effect::Compare { observation, .. } => {
                 self.compare(&observation);
                 None
             }

@@ -34,7 +34,7 @@ mod registry;
 
 use ::registry::{
     Answer, CellCreated, CellSourceChanged, CellType, Container, Event, ExecutionAssigned, ExecutionRequested, Failure,
-    IdSource, NotebookState, Now, Query, QueueStatus, Reply, UserId,
+    IdSource, NotebookState, Now, Query, QueueId, QueueStatus, Reply, UserId,
 };
 
 use super::{Observation, ObservedExecution, Source, Trails};
@@ -155,6 +155,19 @@ fn size(event: &Event) -> usize {
     match serde_json::to_writer(&mut count, event) {
         Ok(()) => count.0,
         Err(_) => usize::MAX,
+    }
+}
+
+/// The order in which the registry takes what was requested: as it was requested, portion by portion where it was a candidate.
+pub(crate) fn request_order(observation: &Observation) -> Vec<QueueId> {
+    let by_rank = |executions: &[ObservedExecution]| {
+        let mut ranked: Vec<&ObservedExecution> = executions.iter().collect();
+        ranked.sort_by_key(|execution| execution.rank);
+        ranked.into_iter().map(|execution| execution.entry.id.clone()).collect::<Vec<QueueId>>()
+    };
+    match observation.serving {
+        Path::Registry => by_rank(&observation.executions),
+        Path::Legacy => portions(observation).iter().flat_map(|portion| by_rank(&portion.executions)).collect(),
     }
 }
 

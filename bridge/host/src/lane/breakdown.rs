@@ -81,7 +81,7 @@ impl Seeded {
         faults.chain(breakdowns).find(|(known, _)| *known == self).map_or("flood", |(_, name)| name)
     }
 
-    fn fault(self) -> Option<Fault> {
+    pub(super) fn fault(self) -> Option<Fault> {
         match self {
             Self::Fault(fault) => Some(fault),
             Self::Breakdown(Breakdown::Flood) => Some(Fault::Flood),

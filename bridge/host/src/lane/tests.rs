@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use bridge_core::{Evidence, Incident, ObservedExecution, Path, Verdict};
+use bridge_core::{Ability, Evidence, Incident, ObservedExecution, Path, Verdict, decide};
+use flags::{Context, Snapshot};
 use registry::{QueueEntry, SessionIdentity};
 
 use super::*;
@@ -34,6 +35,12 @@ fn job(name: Option<&str>) -> Job {
         key: KEY,
         notebook: NotebookId::from("nb"),
         observation: observation("<p>"),
+        decision: decide(
+            &Snapshot::default(),
+            false,
+            &Context::new("nb"),
+            Ability { is_built_in: true, has_live_query: true },
+        ),
         seeded: name.map(|name| Seeded::parse(name).unwrap()),
         marks: None,
         program: None,
@@ -50,7 +57,7 @@ struct Owner {
 impl Owner {
     fn new() -> Self {
         let (wake, woken) = channel();
-        let lane = Lane::open(move || {
+        let lane = Lane::open(Records::default(), move || {
             // A test that is over listens no more.
             let _ = wake.send(());
         });

@@ -10,7 +10,8 @@ use super::breakdown::compare;
 use super::desk::{NEVER, Shift};
 use super::process::{Lost, Process};
 use super::scheduling::{Account, let_other_threads_pass};
-use super::{Done, Job, MAX_DEADLINE_MS, Table, Wake, deadline_ms, elapsed_ms, off};
+use super::{Done, Job, MAX_DEADLINE_MS, Table, Wake, case, deadline_ms, elapsed_ms, off};
+use crate::records::Records;
 
 /// The keeper's view of a thread.
 pub(super) struct Worker {
@@ -29,7 +30,13 @@ struct Pulse {
 
 impl Worker {
     /// Begins a shift.
-    pub(super) fn hire(shift: Shift, desk: Arc<Table>, wake: Wake, opened: Instant) -> io::Result<Self> {
+    pub(super) fn hire(
+        shift: Shift,
+        desk: Arc<Table>,
+        wake: Wake,
+        records: Records,
+        opened: Instant,
+    ) -> io::Result<Self> {
         let pulse =
             Arc::new(Pulse { began_ms: AtomicU64::new(0), starved_ms: AtomicU64::new(0), account: OnceLock::new() });
         let worker = Self { pulse: Arc::clone(&pulse), opened };
@@ -39,7 +46,7 @@ impl Worker {
                 // Nobody else opens one.
                 let _ = pulse.account.set(account);
             }
-            work(shift, &desk, &wake, &pulse, opened);
+            work(shift, &desk, &wake, &records, &pulse, opened);
         })?;
         Ok(worker)
     }
@@ -71,9 +78,10 @@ impl Pulse {
     }
 }
 
-fn work(shift: Shift, desk: &Table, wake: &Wake, pulse: &Pulse, opened: Instant) {
+fn work(shift: Shift, desk: &Table, wake: &Wake, records: &Records, pulse: &Pulse, opened: Instant) {
     let mut process = Process::default();
     while let Some(job) = desk.next(shift, |job| pulse.begin(job, opened)) {
+        let since = Instant::now();
         let (comparison, is_off) = match &job.program {
             None => {
                 let mark = job.marks.as_ref().and_then(|marks| marks.begin(&job.notebook));
@@ -86,6 +94,7 @@ fn work(shift: Shift, desk: &Table, wake: &Wake, pulse: &Pulse, opened: Instant)
                 Err(Lost { comparison, is_for_good }) => (comparison, is_for_good),
             },
         };
+        records.take(&case(&job, &comparison, since.elapsed()));
         desk.finish(shift, Done { key: job.key, comparison });
         if is_off {
             desk.switch_off(off);

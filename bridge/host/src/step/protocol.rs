@@ -291,6 +291,8 @@ pub enum Effect {
     Compare {
         /// What the serving path did.
         observation: Box<Observation>,
+        /// Why it is compared.
+        decision: Box<Decision>,
     },
     /// A comparison has begun: keep the notebook until it has ended with [`Effect::Compared`].
     Comparing,

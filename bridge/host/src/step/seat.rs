@@ -64,6 +64,8 @@ pub(super) struct Admission {
 #[derive(Clone, Debug)]
 pub(super) struct Following {
     pub(super) token: Token,
+    /// Why the session is compared.
+    pub(super) decision: Decision,
     pub(super) shadow: Shadow,
 }
 

@@ -1,6 +1,6 @@
 //! Shadowing: on a route that compares, what the serving path does is followed and handed out for comparison.
 
-use bridge_core::{Comparison, Diagnostic, Level, Shadow, Source, Verdict};
+use bridge_core::{Comparison, Decision, Diagnostic, Level, Shadow, Source, Verdict};
 use registry::{Answer, CellId, Event, Now, Query, QueueEntry, Reply, SessionIdentity};
 
 use super::protocol::Shed;
@@ -27,7 +27,8 @@ impl Notebook {
                     capabilities: self.seat(runtime).capabilities.clone(),
                 };
                 let shadow = Shadow::new(lease.path, identity);
-                self.seat(runtime).shadow = Some(Following { token: lease.token, shadow });
+                let decision = lease.decision;
+                self.seat(runtime).shadow = Some(Following { token: lease.token, decision, shadow });
             }
             self.compare_what_is_due(runtime);
         }
@@ -77,7 +78,8 @@ impl Notebook {
     fn compare_what_is_due(&mut self, runtime: RuntimeKey) {
         let Some(following) = &mut self.seat(runtime).shadow else { return };
         if let Some(observation) = following.shadow.due() {
-            self.compare(observation);
+            let decision = following.decision.clone();
+            self.compare(observation, decision);
         }
     }
 
@@ -87,13 +89,13 @@ impl Notebook {
         let Some(following) = self.seat(runtime).shadow.take() else { return };
         let left = if is_over { following.shadow.end() } else { following.shadow.leave() };
         if let Some(observation) = left {
-            self.compare(observation);
+            self.compare(observation, following.decision);
         }
     }
 
-    fn compare(&mut self, observation: bridge_core::Observation) {
+    fn compare(&mut self, observation: bridge_core::Observation, decision: Decision) {
         self.comparing += 1;
-        self.effects.push(Effect::Compare { observation: Box::new(observation) });
+        self.effects.push(Effect::Compare { observation: Box::new(observation), decision: Box::new(decision) });
     }
 
     pub(super) fn on_compared(&mut self, outcome: Result<Comparison, Shed>) {

@@ -33,7 +33,7 @@ Runs the html cells of notebooks behind the old API, each notebook on the route 
   --verbose       also print what the bridge tells for information
   --candidate-fault NAME
                   spoil what the path that does not serve does on the routes shadow and live, to see it noticed:
-                  ${candidateFaults().join(", ")},
+                  ${candidateFaults().join(", ").replaceAll(/(.{70,}?, )/g, `$1\n${" ".repeat(18)}`)},
                   or break it down: ${candidateBreakdowns().join(", ")}
   --demo          show a rollout in half a minute: a ramp under load, a fault, the guard's rollback, the account
   --help          print this

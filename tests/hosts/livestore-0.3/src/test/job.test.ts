@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { candidateFaults, seedCandidateFault } from "runtime-bridge/testing";
+import { seedCandidateFault } from "runtime-bridge/testing";
 import { runCommand } from "../job/command.js";
 import { InputError, newsText } from "../job/failure.js";
 import { Job } from "../job/job.js";
@@ -198,12 +198,15 @@ test("the command ends by itself and keeps standard output for the result", DEAD
   assert.deepEqual([refused.status, refused.out], [2, ""], refused.err);
 });
 
+/** One fault of an execution's end, one of its place, two of what it shows. */
+const FAULTS = ["dropped-terminal", "late-output", "doubled-output", "changed-character"];
+
 test("on the routes that compare the paths agree, and what is spoiled in a candidate costs the exit status", DEADLINE, async (t) => {
   t.after(() => seedCandidateFault(null));
   const notebook = notebookFile("compared.ipynb", "<p>1</p>", "<p>2</p>");
   for (const route of ["shadow", "live"]) {
     const flagFile = write(`${route}.json`, flags(route));
-    for (const fault of [null, ...candidateFaults()]) {
+    for (const fault of [null, ...FAULTS]) {
       seedCandidateFault(fault);
       const { job, out } = await openJob(flagFile, [notebook], true);
       assert.equal(await job.once(), fault === null ? 0 : 1, `${fault} on ${route}`);
