@@ -1,8 +1,11 @@
 //! Is an execution ever lost or run twice, whatever happens, and would the simulator see it?
 
+use std::collections::BTreeSet;
+
 use bridge_core::Route;
+use registry::{Event, QueueId};
 use tests::simulator::{
-    Action, Boundary, Campaign, Fault, Foreign, Ids, Kind, Mechanism, Nested, Scenario, Target, What, run,
+    Action, Blow, Boundary, Campaign, Fault, Foreign, Ids, Kind, Mechanism, Nested, Scenario, Target, What, run,
 };
 
 /// Seeds of one run of the tests; `npm run test:long` plays as many as it takes for a million flips.
@@ -21,12 +24,19 @@ fn play(seeds: impl IntoIterator<Item = u64>, without: Option<Mechanism>) -> Res
 
 #[test]
 fn no_seed_breaks_an_invariant() {
-    let wanted = std::env::var("SEED").ok().map(|seed| seed.parse::<u64>().unwrap());
-    let seeds = wanted.map_or(0..SEEDS, |seed| seed..seed + 1);
-    let campaign = play(seeds, None).unwrap_or_else(|found| panic!("\n{found}"));
-    if wanted.is_none() {
-        assert!(campaign.flips > SEEDS && campaign.compared > SEEDS, "{campaign:?}");
+    match std::env::var("SEED") {
+        Ok(seed) => play_one(seed.parse().unwrap()),
+        Err(_) => {
+            let campaign = play(0..SEEDS, None).unwrap_or_else(|found| panic!("\n{found}"));
+            assert!(campaign.flips > SEEDS && campaign.compared > SEEDS, "{campaign:?}");
+        }
     }
+}
+
+/// Tells what a seed does, shrunk where it breaks something.
+fn play_one(seed: u64) {
+    let campaign = play([seed], None).unwrap_or_else(|found| panic!("\n{found}"));
+    println!("SEED={seed} breaks nothing: {campaign:#?}\n{:#?}", Scenario::of_seed(seed));
 }
 
 /// Without the mechanism some seed breaks an invariant, and soon; with it the same seed breaks none.
@@ -64,10 +74,85 @@ fn a_registry_that_does_not_sweep_is_found() {
     check_found(Mechanism::Sweep);
 }
 
+/// Old paths, and both ways between the paths.
+const WAYS: [(Kind, Route, Route); 6] = [
+    (Kind::Compat, Route::Legacy, Route::Registry),
+    (Kind::Compat, Route::Registry, Route::Legacy),
+    (Kind::Host, Route::Legacy, Route::Registry),
+    (Kind::Host, Route::Registry, Route::Legacy),
+    (Kind::Manager, Route::Legacy, Route::Registry),
+    (Kind::Manager, Route::Registry, Route::Legacy),
+];
+
+/// Two executions are requested on one path; a blow strikes at every effect in turn, and what comes after is served by the other.
+/// Gives how many places there were to strike at.
+fn strike_everywhere(blow: impl Fn(Route) -> Blow) -> usize {
+    WAYS.iter()
+        .map(|(kind, from, to)| {
+            let places = (0..).find(|after| {
+                let strike = What::Strike { after: *after, blow: blow(*to) };
+                let actions = [flip(*from), strike, request(2), What::Advance(220), flip(*to), What::Start(0)];
+                let outcome = run(&scenario(&[*kind], &actions), None);
+                assert_eq!(outcome.violations, [], "{kind:?} from {from:?} to {to:?}, struck after {after} effects");
+                outcome.logs.iter().for_each(|log| assert_once(log));
+                outcome.struck == 0
+            });
+            places.unwrap_or_default()
+        })
+        .sum()
+}
+
+/// Every execution is started at most once, and ends once.
+fn assert_once(log: &[Event]) {
+    let (mut started, mut ended) = (BTreeSet::new(), BTreeSet::new());
+    for event in log {
+        match event {
+            Event::ExecutionStarted(e) => assert!(started.insert(&e.queue_id), "{} is entered twice", e.queue_id),
+            Event::ExecutionCompleted(e) => assert!(ended.insert(&e.queue_id), "{} ends twice", e.queue_id),
+            _ => {}
+        }
+    }
+    assert_eq!(ended.len(), 2, "{ended:?}");
+}
+
+#[test]
+fn a_process_killed_at_any_step_of_an_execution_loses_and_doubles_nothing() {
+    assert!(strike_everywhere(|_| Blow::Crash) > 100);
+}
+
+#[test]
+fn a_flip_at_any_step_of_an_execution_loses_and_doubles_nothing() {
+    assert!(strike_everywhere(Blow::Flip) > 100);
+}
+
+#[test]
+fn a_long_queue_stays_in_order_however_often_the_route_goes_to_and_fro_during_a_drain() {
+    let to_and_fro = [flip(Route::Registry), What::Advance(20), flip(Route::Legacy), What::Advance(20)];
+    let mut actions = vec![request(2_000), What::Advance(160), What::Hang(true)];
+    actions.extend(to_and_fro.iter().cycle().take(80));
+    actions.extend([What::Hang(false), flip(Route::Registry), What::Advance(500)]);
+    let outcome = run(&scenario(&[Kind::Host], &actions), None);
+    assert_eq!(outcome.violations, []);
+    let events = |name: fn(&Event) -> Option<&QueueId>| outcome.logs[0].iter().filter_map(name).collect::<Vec<_>>();
+    let requested = events(|event| match event {
+        Event::ExecutionRequested(e) => Some(&e.queue_id),
+        _ => None,
+    });
+    let started = events(|event| match event {
+        Event::ExecutionStarted(e) => Some(&e.queue_id),
+        _ => None,
+    });
+    assert_eq!(started, requested);
+}
+
+fn scenario(cast: &[Kind], actions: &[What]) -> Scenario {
+    let actions = actions.iter().map(|what| Action { notebook: 0, what: *what }).collect();
+    Scenario { casts: vec![cast.to_vec()], actions }
+}
+
 /// Plays what a seed once broke.
 fn check(cast: &[Kind], actions: &[What]) {
-    let actions = actions.iter().map(|what| Action { notebook: 0, what: *what }).collect();
-    let outcome = run(&Scenario { casts: vec![cast.to_vec()], actions }, None);
+    let outcome = run(&scenario(cast, actions), None);
     assert_eq!(outcome.violations, []);
 }
 

@@ -34,6 +34,8 @@ pub struct MemoryOwner {
     pub adopted: Vec<SessionIds>,
     /// The last decision.
     pub decision: Option<Decision>,
+    /// The registry's ids of the session that is about to start.
+    admitted: Option<SessionIds>,
     /// Says of an event whether the store refuses the commit that holds it.
     pub refuses: fn(&Event) -> bool,
     /// Spoils the candidates of comparisons.
@@ -83,6 +85,7 @@ impl MemoryOwner {
             log: Vec::new(),
             adopted: Vec::new(),
             decision: None,
+            admitted: None,
             refuses: |_| false,
             fault: None,
             compared: Vec::new(),
@@ -139,7 +142,7 @@ impl MemoryOwner {
     pub fn start(&mut self) {
         let ability = Ability { is_built_in: true, has_live_query: true };
         self.step(Input::Admit { runtime: RUNTIME, attributes: serde_json::Map::new(), ability, legacy: self.kind });
-        let ids = self.adopted.pop().unwrap_or_else(|| SessionIds {
+        let ids = self.admitted.take().unwrap_or_else(|| SessionIds {
             runtime_id: RuntimeId::from("html-runtime-x"),
             session_id: SessionId::from(format!("html-runtime-x-{}", self.now.wall_ms)),
         });
@@ -170,7 +173,6 @@ impl MemoryOwner {
                     ability,
                     legacy: LegacyKind::Compat,
                 });
-                self.adopted.clear();
             }
             self.call(method);
         }
@@ -274,7 +276,7 @@ impl MemoryOwner {
     fn perform(&mut self, effect: Effect) -> Option<(Ticket, Answer)> {
         match effect {
             Effect::Admitted { ids, decision, .. } => {
-                self.adopted.extend(ids);
+                self.admitted = ids;
                 self.decision = Some(decision);
                 None
             }

@@ -20,7 +20,9 @@ use bridge_core::Route;
 pub use bridge_host::step::Mechanism;
 use flags::LiveFlags;
 
-pub use action::{Action, Boundary, Fault, Foreign, Ids, Kind, Misdeed, Nested, Scenario, Standing, Target, What};
+pub use action::{
+    Action, Blow, Boundary, Fault, Foreign, Ids, Kind, Misdeed, Nested, Scenario, Standing, Target, What,
+};
 pub use campaign::{Campaign, Found};
 pub use oracle::{Invariant, LIMITS, Limit, Violation};
 pub use shrink::shrink;
@@ -43,6 +45,8 @@ pub struct Outcome {
     pub ended: u64,
     /// Executions compared.
     pub compared: u64,
+    /// What has happened in the midst of a step.
+    pub struck: u64,
     /// Every event of every notebook, in order.
     pub logs: Vec<Vec<registry::Event>>,
 }
@@ -125,6 +129,7 @@ impl Simulation {
             outcome.flips += site.flips;
             outcome.steps += site.steps;
             outcome.compared += site.compared;
+            outcome.struck += site.struck;
             outcome.logs.push(site.store.events().cloned().collect());
             outcome.violations.extend(site.store.oracle.violations);
             for (limit, count) in site.store.oracle.excused {
@@ -175,6 +180,8 @@ impl Site {
             What::ExecuteCode(at) => self.execute_code(at),
             What::InCallback(nested) => self.nested = Some(nested),
             What::Crash { lost } => self.crash(lost),
+            What::Strike { after, blow } => self.strike_after(after, blow),
+            What::ClockBack => self.now.wall_ms -= 3_600_000,
             What::Foreign(foreign) => self.foreign(foreign),
             What::Fault { of, how } => self.store.fail_next(Some((of, how))),
             What::Delay(delays) => self.delay_news(delays),
@@ -184,12 +191,14 @@ impl Site {
             What::Flip { .. } | What::QuietFlip(_) | What::Kill | What::BadDocument | What::Advance(_) => {}
         }
         self.settle();
+        self.rise();
     }
 
     /// All trouble ends, somebody serves, and everything has the time that it needs.
     fn finish(&mut self) {
         self.store.fail_next(None);
         self.nested = None;
+        self.strike_nothing();
         self.return_late();
         self.delay_news(false);
         self.foreign_goes();
@@ -208,11 +217,20 @@ impl Site {
         self.wake();
         self.advance(2_200);
         self.serve_what_is_open();
+        if self.has_open() && self.store.oracle.saw_fault {
+            // What the store has refused to a sweep is left to the next session's.
+            self.begin_again();
+            self.serve_what_is_open();
+        }
         self.store.oracle.judge_end_on_registry(&self.store.tables);
         if self.open_calls() > 0 {
             let detail = format!("{} calls are open", self.open_calls());
             self.store.oracle.violate(Invariant::CallsSettle, detail);
         }
+    }
+
+    fn has_open(&self) -> bool {
+        self.store.tables.queue().any(|row| !oracle::is_over(row))
     }
 
     fn serve_what_is_open(&mut self) {

@@ -75,7 +75,7 @@ fn report(total: &Campaign, found: Option<&Found>, first: u64, seconds: f64) -> 
             ExitCode::FAILURE
         }
         None => {
-            let _ = writeln!(out, "lost: 0, doubled: 0");
+            let _ = writeln!(out, "0 lost, 0 doubled");
             ExitCode::SUCCESS
         }
     }

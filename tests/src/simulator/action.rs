@@ -50,6 +50,10 @@ pub enum What {
     InCallback(Nested),
     /// The process ends without a word; this many of its last commits were never handed on.
     Crash { lost: usize },
+    /// In the midst of the step that performs the effect after so many more, this happens.
+    Strike { after: usize, blow: Blow },
+    /// The wall clock is put back by an hour.
+    ClockBack,
     /// A second process does this.
     Foreign(Foreign),
     /// The next commit that has such events fails.
@@ -98,6 +102,15 @@ pub enum Nested {
     Stop,
     CancelPending,
     Request,
+    Flip(Route),
+}
+
+/// What happens in the midst of a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Blow {
+    /// The process ends.
+    Crash,
+    /// The flags change; the notebook is told once its step is over.
     Flip(Route),
 }
 
@@ -214,8 +227,10 @@ impl Scenario {
     #[must_use]
     pub fn uncompared(mut self) -> Self {
         for action in &mut self.actions {
-            if let What::Flip { route, .. } | What::QuietFlip(route) | What::InCallback(Nested::Flip(route)) =
-                &mut action.what
+            if let What::Flip { route, .. }
+            | What::QuietFlip(route)
+            | What::InCallback(Nested::Flip(route))
+            | What::Strike { blow: Blow::Flip(route), .. } = &mut action.what
             {
                 *route = match route.serving() {
                     Path::Legacy => Route::Legacy,
@@ -238,10 +253,11 @@ impl Scenario {
         !self.actions.iter().any(|action| disturbs(action.what))
     }
 
-    /// True where every notebook is told of a flip: of a quiet one it learns with its next step, and comparisons bring steps.
+    /// True where every notebook is told of a flip, and nothing counts effects: of a quiet flip a notebook learns with its next
+    /// step, and comparisons bring steps and effects.
     #[must_use]
     pub fn is_told(&self) -> bool {
-        !self.actions.iter().any(|action| matches!(action.what, What::QuietFlip(_)))
+        !self.actions.iter().any(|action| matches!(action.what, What::QuietFlip(_) | What::Strike { .. }))
     }
 }
 
@@ -309,6 +325,11 @@ const KINDS: &[(bool, usize, Make)] = &[
         What::InCallback(draw.one(&[Nested::Stop, Nested::CancelPending, Nested::Request, flip]))
     }),
     (false, 2, |draw| What::Crash { lost: if draw.is(50) { 0 } else { draw.below(4) } }),
+    (false, 4, |draw| What::Strike {
+        after: draw.below(80),
+        blow: if draw.is(50) { Blow::Crash } else { Blow::Flip(draw.one(&ROUTES)) },
+    }),
+    (false, 1, |_| What::ClockBack),
     (false, 6, |draw| {
         const ALL: [Foreign; 5] = [Foreign::Displace, Foreign::Claim, Foreign::Start, Foreign::Finish, Foreign::Leave];
         What::Foreign(draw.one(&ALL))

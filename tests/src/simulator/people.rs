@@ -11,13 +11,13 @@ use super::action::{CELLS, Foreign, Ids, Standing};
 use super::oracle::By;
 use super::site::Site;
 
-/// Entries that a notebook is asked for at most: a longer run shows nothing that several do not.
+/// Entries that a notebook is asked for at most, unless at once: a longer run shows nothing that several do not.
 const MAX_ENTRIES: usize = 60;
 
 impl Site {
     pub(super) fn request(&mut self, count: usize, ids: Ids, in_one_commit: bool) {
         let known = self.requested;
-        let count = count.min(MAX_ENTRIES.saturating_sub(known));
+        let count = if known == 0 { count } else { count.min(MAX_ENTRIES.saturating_sub(known)) };
         let name = |number: usize| match ids {
             Ids::Ascending => format!("q{:04}", 5000 + number),
             Ids::Descending => format!("q{:04}", 5000 - number),

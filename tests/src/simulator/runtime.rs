@@ -142,7 +142,7 @@ impl Site {
 
     /// A class calls its state callbacks.
     pub(super) fn state_shown(&mut self, key: RuntimeKey) {
-        let Some(nested) = self.nested.take() else { return };
+        let Some(nested) = self.nested.take().filter(|_| self.is_up()) else { return };
         self.store.oracle.is_in_callback = true;
         match nested {
             Nested::Stop => {

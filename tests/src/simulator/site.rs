@@ -12,7 +12,7 @@ use registry::{
     QueueStatus, Reply, SessionId, Ticket, TimerId,
 };
 
-use super::action::{Kind, Nested};
+use super::action::{Blow, Boundary, Kind, Nested};
 use super::oracle::{By, Invariant};
 use super::runtime::Runtime;
 use super::store::Store;
@@ -49,6 +49,13 @@ pub(super) struct Site {
     held: Vec<Held>,
     /// The running sessions that are to move, and until when.
     due: BTreeMap<SessionId, Due>,
+    /// What is to happen in the midst of a step, and after how many effects.
+    strike: Option<(usize, Blow)>,
+    /// The process has ended in the midst of a step: nothing more of it reaches anybody.
+    is_down: bool,
+    /// The flags have changed in the midst of a step.
+    is_to_wake: bool,
+    pub(super) struck: u64,
     /// The generation of the flags at the last step: of a later one nobody has told the notebook.
     noticed: u64,
     /// Flips of running sessions.
@@ -156,6 +163,10 @@ impl Site {
             hangs: false,
             held: Vec::new(),
             due: BTreeMap::new(),
+            strike: None,
+            is_down: false,
+            is_to_wake: false,
+            struck: 0,
             noticed: 0,
             flips: 0,
             steps: 0,
@@ -221,6 +232,48 @@ impl Site {
         self.open(&cast);
     }
 
+    pub(super) fn strike_after(&mut self, after: usize, blow: Blow) {
+        self.strike = Some((after, blow));
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        !self.is_down
+    }
+
+    pub(super) fn strike_nothing(&mut self) {
+        self.strike = None;
+    }
+
+    /// An effect is about to be performed; false where the process ends before it.
+    fn survives(&mut self) -> bool {
+        match self.strike {
+            Some((0, blow)) => {
+                self.strike = None;
+                self.struck += 1;
+                match blow {
+                    Blow::Crash => self.is_down = true,
+                    Blow::Flip(route) => {
+                        super::put_in_force(&self.flags, route, Boundary::BriefDrain);
+                        self.is_to_wake = true;
+                    }
+                }
+            }
+            Some((left, blow)) => self.strike = Some((left - 1, blow)),
+            None => {}
+        }
+        !self.is_down
+    }
+
+    /// What a blow has brought takes its course, once the task that it struck is over.
+    pub(super) fn rise(&mut self) {
+        if std::mem::take(&mut self.is_down) {
+            self.crash(0);
+        }
+        if std::mem::take(&mut self.is_to_wake) {
+            self.wake();
+        }
+    }
+
     pub(super) fn by(&self, path: Path) -> By {
         By::Ours { life: self.life, path, is_enforced: self.is_enforced }
     }
@@ -239,6 +292,9 @@ impl Site {
 
     /// Commits what passed the gate.
     pub(super) fn commit(&mut self, path: Path, events: Vec<Event>) -> Answer {
+        if self.is_down {
+            return Err(Failure::new("the process has ended"));
+        }
         let starts = events.iter().find_map(|event| match event {
             Event::RuntimeSessionStarted(e) => Some(e.runtime_id.is_registry()),
             _ => None,
@@ -296,7 +352,7 @@ impl Site {
     /// Runs what waits for the end of the present task: microtasks, then the turns of the event loop.
     pub(super) fn settle(&mut self) {
         self.effects = 0;
-        loop {
+        while !self.is_down {
             if let Some(microtask) = self.microtasks.pop_front() {
                 match microtask {
                     Microtask::Answer(ticket, answer) => self.step(Input::Answer { ticket, answer }),
@@ -327,6 +383,7 @@ impl Site {
             self.set_time(due);
             self.fire();
             self.settle();
+            self.rise();
             self.bring_news();
         }
         self.set_time(end);
@@ -418,6 +475,7 @@ impl Site {
     pub(super) fn wake(&mut self) {
         self.step(Input::Wake);
         self.settle();
+        self.rise();
     }
 
     /// The host calls a method of a manager's, or executes code.
@@ -454,6 +512,9 @@ impl Site {
     }
 
     pub(super) fn step(&mut self, input: Input) {
+        if self.is_down {
+            return;
+        }
         self.steps += 1;
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -462,7 +523,7 @@ impl Site {
             let mut stack: Vec<Effect> = self.notebook.step(self.now, input).into_iter().rev().collect();
             while let Some(effect) = stack.pop() {
                 self.effects += 1;
-                if self.effects > MAX_EFFECTS {
+                if self.effects > MAX_EFFECTS || !self.survives() {
                     break;
                 }
                 if let Some((ticket, answer)) = self.perform(effect) {
