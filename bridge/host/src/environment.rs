@@ -420,3 +420,41 @@ fn still_killed(kill: &Kill) -> Diagnostic {
         help: "bridge.status().kills shows what holds the switch".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bridge_core::{Route, Token};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_commit_of_a_candidate_is_dropped_counted_and_takes_everything_back() {
+        let mut environment = Environment::new([7; 32]);
+        environment.flags().apply(&document(), "test").unwrap();
+        environment.configure_guard(Now::default(), GuardSettings::default(), None);
+        let (key, other) = (environment.open_notebook(NotebookId::from("a")), Context::new("b"));
+        let claim = json!({ "name": "v1.ExecutionAssigned", "args": { "queueId": "q", "runtimeSessionId": "s" } });
+        let mut commit = |token| {
+            let input = json!({ "type": "hostCommit", "runtime": 1, "offer": 1, "token": token, "events": [claim] });
+            environment.step_notebook(key, Now::default(), serde_json::from_value(input).unwrap()).unwrap()
+        };
+        let passed = |effects: &[Effect]| {
+            effects.iter().find_map(|effect| match effect {
+                Effect::HostCommit { passed, .. } => Some(passed.len()),
+                _ => None,
+            })
+        };
+        assert_eq!(passed(&commit(json!(0))), Some(1));
+        let effects = commit(json!(Token::SHADOW));
+        assert_eq!(passed(&effects), Some(0));
+        assert!(effects.iter().any(|effect| matches!(effect, Effect::RolledBack { .. })), "{effects:#?}");
+        assert_eq!(environment.shadowing().status().tally.breaches, 1);
+        assert_eq!(environment.route(&other).route, Route::Legacy);
+    }
+
+    fn document() -> String {
+        let flag = json!({ "state": "ENABLED", "variants": { "live": "live" }, "defaultVariant": "live" });
+        json!({ "flags": { ROUTE_FLAG: flag } }).to_string()
+    }
+}
