@@ -90,7 +90,7 @@ impl Notebook {
         let SessionIdentity { runtime_id, session_id, .. } = identity.clone();
         let seat = self.seat(runtime);
         seat.flip = None;
-        seat.lease = Some(Lease { path, token, runtime_id, session_id, decision });
+        seat.take(Lease { path, token, runtime_id, session_id, decision });
         match path {
             Path::Legacy => seat.legacy_token = token,
             Path::Registry => seat.agent_token = token,
@@ -157,7 +157,7 @@ impl Notebook {
     }
 
     /// The session is over without a termination of ours; the runtime object is stopped, so that its host sees it.
-    fn displaced(&mut self, now: Now, runtime: RuntimeKey) {
+    pub(super) fn displaced(&mut self, now: Now, runtime: RuntimeKey) {
         self.seat(runtime).lease = None;
         self.set_facade(runtime, Facade::Closed);
         self.step_legacy(now, runtime, |core| core.release(now));
