@@ -1,7 +1,10 @@
 //! What becomes of executions whose session is gone, or which do not end in time for a flip?
 
 use bridge_host::step::LegacyKind;
-use registry::{CellId, Event, ExecutionAssigned, ExecutionCompleted, ExecutionStarted, QueueId, SessionId, Timestamp};
+use registry::{
+    Capabilities, CellId, Event, ExecutionAssigned, ExecutionCompleted, ExecutionStarted, QueueId, RuntimeId,
+    SessionId, SessionIdentity, Timestamp, session_events,
+};
 use tests::host::{GOOD_CELL, Host, Step};
 
 /// An entry as a session that is gone has left it.
@@ -144,4 +147,69 @@ fn a_flip_that_is_called_off_fences_nothing() {
     host.owner.wake_hanging();
     host.finish();
     assert_eq!(ends(&host), [end("q1", None), end("q2", None), end("q3", None)]);
+}
+
+/// Host code that serves again after the registry did, until a session of another process displaces it.
+fn displaced_elsewhere(host: &mut Host) {
+    let event = |event: &Event| match event {
+        Event::RuntimeSessionStarted(e) => Some(e.session_id.clone()),
+        _ => None,
+    };
+    let ours = host.owner.log.iter().rev().find_map(event).unwrap();
+    let elsewhere = SessionIdentity {
+        runtime_id: RuntimeId::from("elsewhere"),
+        session_id: SessionId::from("elsewhere"),
+        capabilities: Capabilities::default(),
+    };
+    host.owner.commit(session_events(vec![ours], &elsewhere, "html".to_owned()));
+}
+
+/// Whether an entry has been claimed at all.
+fn is_claimed(host: &Host, id: &str) -> bool {
+    host.owner.log.iter().any(|event| matches!(event, Event::ExecutionAssigned(e) if e.queue_id.as_str() == id))
+}
+
+#[test]
+fn host_code_that_another_process_has_displaced_claims_nothing_more() {
+    let mut host = Host::with_legacy(LegacyKind::Host);
+    host.route("registry");
+    host.route("legacy");
+    host.owner.advance(160);
+    host.request_as("q1", GOOD_CELL, 1);
+    host.owner.advance(160);
+    assert_eq!(ends(&host), [end("q1", None)]);
+    displaced_elsewhere(&mut host);
+    host.owner.advance(160);
+    host.request_as("q2", GOOD_CELL, 1);
+    host.owner.advance(500);
+    assert!(!is_claimed(&host, "q2"));
+    assert!(host.owner.status().leases.is_empty());
+}
+
+#[test]
+fn what_displaced_host_code_has_started_still_ends() {
+    let mut host = Host::with_legacy(LegacyKind::Host);
+    host.route("registry");
+    host.route("legacy");
+    host.owner.advance(160);
+    host.owner.hang();
+    host.request_as("q1", GOOD_CELL, 1);
+    host.owner.advance(160);
+    displaced_elsewhere(&mut host);
+    host.owner.advance(160);
+    host.request_as("q2", GOOD_CELL, 1);
+    host.owner.wake_hanging();
+    host.owner.advance(500);
+    assert_eq!(ends(&host), [end("q1", None)]);
+    assert!(!is_claimed(&host, "q2"));
+}
+
+#[test]
+fn host_code_that_never_left_the_old_system_does_not_notice_as_it_never_did() {
+    let mut host = Host::with_legacy(LegacyKind::Host);
+    displaced_elsewhere(&mut host);
+    host.owner.advance(160);
+    host.request_as("q1", GOOD_CELL, 1);
+    host.owner.advance(160);
+    assert_eq!(ends(&host), [end("q1", None)]);
 }

@@ -1,5 +1,7 @@
 //! Is an execution ever lost or run twice, whatever happens, and would the simulator see it?
 
+#![expect(clippy::print_stdout, reason = "the seed and its actions are what a reader of the test wants to see")]
+
 use std::collections::BTreeSet;
 
 use bridge_core::Route;
@@ -40,7 +42,6 @@ fn play_one(seed: u64) {
 }
 
 /// Without the mechanism some seed breaks an invariant, and soon; with it the same seed breaks none.
-#[expect(clippy::print_stdout, reason = "the seed and its actions are what a reader of the test wants to see")]
 fn check_found(mechanism: Mechanism) {
     let breaks = |seed: u64| play([seed], Some(mechanism)).err().map(|found| (seed, found));
     let found = (0..SEEDS_TO_FIND).find_map(breaks);

@@ -4,6 +4,7 @@
 //! the other stores, the simulator in tests. An owner hands in an [`Input`] with the time, performs the [`Effect`]s in order,
 //! and answers those that carry a ticket before it goes on to the next; what an answer brings is performed first.
 
+mod displacing;
 mod fence;
 mod flip;
 mod host;
@@ -256,6 +257,7 @@ impl Notebook {
             Input::Compared(outcome) => self.on_compared(outcome),
         }
         self.drop_leases_of_managers();
+        self.end_what_is_displaced(now);
         self.flip_what_is_due();
         self.shadow_as_needed();
         self.watch_as_needed();
@@ -313,6 +315,7 @@ impl Notebook {
         for runtime in self.seats_on(Path::Registry) {
             self.step_agent(now, runtime, registry::Input::ActiveSessions(sessions.to_vec()));
         }
+        self.displace_host_code(sessions);
         self.tell_managers(now);
     }
 
@@ -495,10 +498,12 @@ impl Notebook {
         self.seats.entry(runtime).or_insert_with(|| Seat::new(runtime_type.clone(), ids.split(), ids.split()))
     }
 
-    /// The live query runs while the registry serves or is compared with, or a manager is mounted, and only then.
+    /// The live query runs while the registry serves or is compared with, has served and may be displaced, or a manager is
+    /// mounted, and only then.
     fn watch_as_needed(&mut self) {
         let is_needed = !self.seats_on(Path::Registry).is_empty()
             || self.has_shadow()
+            || self.has_leases_to_watch()
             || self.seats.values().any(|seat| seat.legacy.watches());
         if is_needed != self.is_watching {
             self.is_watching = is_needed;

@@ -35,7 +35,8 @@ impl Notebook {
     }
 
     fn decide_again(&mut self, now: Now, runtime: RuntimeKey) {
-        if self.is_held_by_host(runtime) {
+        let is_displaced = self.seats.get(&runtime).is_some_and(|seat| seat.is_displaced);
+        if is_displaced || self.is_held_by_host(runtime) {
             return;
         }
         let Some(admission) = self.seats.get(&runtime).and_then(|seat| seat.admitted.clone()) else { return };
@@ -198,7 +199,7 @@ impl Notebook {
 
     fn take_over(&mut self, now: Now, runtime: RuntimeKey, lease: &Lease) {
         let seat = self.seat(runtime);
-        seat.lease = Some(lease.clone());
+        seat.take(lease.clone());
         let parked = std::mem::take(&mut seat.parked);
         // A host that is stopping the runtime is told of its end, not of a new session.
         let is_stopping = parked.iter().any(|(_, method)| matches!(method, Method::Stop));

@@ -90,7 +90,7 @@ impl Notebook {
         let SessionIdentity { runtime_id, session_id, .. } = identity.clone();
         self.call_off_flip(runtime);
         let seat = self.seat(runtime);
-        seat.lease = Some(Lease { path, token, runtime_id, session_id, decision });
+        seat.take(Lease { path, token, runtime_id, session_id, decision });
         match path {
             Path::Legacy => seat.legacy_token = token,
             Path::Registry => seat.agent_token = token,

@@ -25,6 +25,9 @@ pub(super) struct Seat {
     pub(super) admitted: Option<Admission>,
     /// The right to serve the running session.
     pub(super) lease: Option<Lease>,
+    /// Whether the session of the lease has been seen as active, and then as active no more.
+    pub(super) was_active: bool,
+    pub(super) is_displaced: bool,
     /// `this.capabilities` of the runtime object, for sessions of the old path.
     pub(super) capabilities: Capabilities,
     /// Who waits for the agent.
@@ -115,6 +118,8 @@ impl Seat {
             agent_token: Token::default(),
             admitted: None,
             lease: None,
+            was_active: false,
+            is_displaced: false,
             capabilities: Capabilities::default(),
             starting: None,
             stopping: None,
@@ -164,6 +169,12 @@ impl Seat {
 
     pub(super) fn is_flipping(&self) -> bool {
         self.flip.as_ref().is_some_and(Flip::is_under_way)
+    }
+
+    /// Gives the seat another session's lease.
+    pub(super) fn take(&mut self, lease: Lease) {
+        (self.was_active, self.is_displaced) = (false, false);
+        self.lease = Some(lease);
     }
 
     /// Gives the running session this token: an attempt to take the notebook from it has failed. Gives the one it had.

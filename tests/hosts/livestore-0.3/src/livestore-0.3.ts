@@ -8,6 +8,7 @@ import { createStore, type LiveQueryDef, provideOtel } from "@livestore/livestor
 import { Effect, Logger, LogLevel, Scope } from "effect";
 import { schema } from "./schema.js";
 import { type OpenOptions, type Store, storageOf } from "./store.js";
+import { syncBackend } from "./sync/backend.js";
 
 /** The version whose behaviour tests may expect. */
 export const LIVESTORE: "0.3" | "0.4" = "0.3";
@@ -23,11 +24,15 @@ const quietly = <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
     Effect.runPromise,
   );
 
+/** The form of what a backend gives is checked by the tests that sync: LiveStore names its types in a package that no host installs. */
+const syncOf = ({ syncPort }: OpenOptions): Pick<Parameters<typeof makeAdapter>[0], "sync"> =>
+  syncPort === undefined ? {} : { sync: { backend: syncBackend(syncPort, LIVESTORE) as never } };
+
 /** Opens a store. */
 export const open = (options: OpenOptions): Promise<Store> =>
   Effect.gen(function* () {
     const scope = yield* Scope.make();
-    const adapter = makeAdapter({ storage: storageOf(options), clientId: options.clientId });
+    const adapter = makeAdapter({ storage: storageOf(options), clientId: options.clientId, ...syncOf(options) });
     return yield* createStore({ schema, adapter, storeId: options.storeId, disableDevtools: true }).pipe(Scope.extend(scope));
   }).pipe(Effect.withSpan("openStore"), provideOtel({}), quietly);
 

@@ -4,13 +4,18 @@ import { createStorePromise, type LiveQueryDef, StoreInternalsSymbol } from "@li
 import { Logger, LogLevel } from "effect";
 import { schema } from "./schema.js";
 import { type OpenOptions, type Store, storageOf } from "./store.js";
+import { syncBackend } from "./sync/backend.js";
 
 export const LIVESTORE: "0.3" | "0.4" = "0.4";
 
 const STANDARD_ERROR = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger));
 
+/** The form of what a backend gives is checked by the tests that sync: LiveStore names its types in a package that no host installs. */
+const syncOf = ({ syncPort }: OpenOptions): Pick<Parameters<typeof makeAdapter>[0], "sync"> =>
+  syncPort === undefined ? {} : { sync: { backend: syncBackend(syncPort, LIVESTORE) as never } };
+
 export const open = (options: OpenOptions): Promise<Store> => {
-  const adapter = makeAdapter({ storage: storageOf(options), clientId: options.clientId });
+  const adapter = makeAdapter({ storage: storageOf(options), clientId: options.clientId, ...syncOf(options) });
   const logging = { logger: STANDARD_ERROR, logLevel: LogLevel.Warning };
   return createStorePromise({ schema, adapter, storeId: options.storeId, disableDevtools: true, ...logging });
 };

@@ -33,6 +33,8 @@ export interface StoreOptions {
   readonly clientId?: string;
   /** Where the store is kept, in a folder named after its id; in memory by default. */
   readonly directory?: string;
+  /** The port of the sync server that the store shares its notebook through; it keeps it to itself by default. */
+  readonly syncPort?: number;
 }
 
 /** The same with its defaults, as the LiveStore modules take it. */

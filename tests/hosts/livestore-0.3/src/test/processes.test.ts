@@ -1,0 +1,63 @@
+// What becomes of executions when two processes serve the same notebook: the host's old code in one, the bridge in the other?
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { cellIds } from "./bound.js";
+import { measure } from "./measure.js";
+import { eventually, Pair } from "./pair.js";
+
+const open = async (t: TestContext, cells: number): Promise<Pair> => {
+  const pair = await Pair.open(cellIds(cells), 0);
+  t.after(() => pair.close());
+  return pair;
+};
+
+/** Each of these ran once, on the path of the sessions with this prefix. */
+const ranOnce = (pair: Pair, cells: readonly string[], prefix: string): void => {
+  for (const name of ["v1.ExecutionAssigned", "v1.ExecutionStarted", "v1.ExecutionCompleted"]) {
+    const times = pair.times(name);
+    for (const cell of cells) assert.equal(times.get(`q${cell}`), 1, `${name} of ${cell}`);
+  }
+  const sessions = pair.all("v1.ExecutionStarted").filter(({ cellId }) => cells.includes(String(cellId)));
+  assert.ok(sessions.every(({ runtimeSessionId }) => String(runtimeSessionId).startsWith(prefix)));
+};
+
+test("a newer session of the old code ends the bridge's, which claims nothing more", async (t) => {
+  const pair = await open(t, 8);
+  const [first, second] = [pair.cells.slice(0, 4), pair.cells.slice(4)];
+  await pair.bridge.ask({ do: "route", route: "registry" });
+  await pair.bridge.ask({ do: "start" });
+  await pair.old.ask({ do: "request", cells: first });
+  await pair.ended(first);
+  ranOnce(pair, first, "html-registry-");
+  await pair.old.ask({ do: "start" });
+  await eventually("the end of the bridge's session", async () => (await pair.bridge.notes()).isActive.every((is) => !is));
+  await pair.bridge.ask({ do: "request", cells: second });
+  await pair.ended(second);
+  ranOnce(pair, second, "html-runtime-");
+});
+
+test("a newer session of the bridge is the only one in the log, and loses nothing to old code that goes on claiming", async (t) => {
+  const pair = await open(t, 8);
+  await pair.old.ask({ do: "start" });
+  await pair.bridge.ask({ do: "route", route: "registry" });
+  await eventually("the old session", () => pair.all("v1.RuntimeSessionStarted").length === 1);
+  await pair.bridge.ask({ do: "start" });
+  await eventually("both sessions", () => pair.all("v1.RuntimeSessionStarted").length === 2);
+  assert.deepEqual(pair.all("v1.RuntimeSessionTerminated").map(({ reason }) => reason), ["displaced"]);
+  for (const cell of pair.cells) await pair.old.ask({ do: "request", cells: [cell] });
+  await pair.ended(pair.cells);
+  const { bridge, old } = { bridge: await pair.bridge.notes(), old: await pair.old.notes() };
+  await eventually("the same tables", async () => {
+    const [one, other] = [(await pair.bridge.notes()).statuses, (await pair.old.notes()).statuses];
+    return pair.cells.every((cell) => one[`q${cell}`] === "completed" && other[`q${cell}`] === "completed");
+  });
+  assert.ok(Object.keys(bridge.claimed).length + Object.keys(old.claimed).length >= pair.cells.length);
+});
+
+test("under load, with displacements and flips both ways, nothing is lost, and what is doubled is counted", async (t) => {
+  const found = await measure({ executions: 40, latency_ms: 5 });
+  t.diagnostic(JSON.stringify(found));
+  assert.equal(found.lost, 0);
+  assert.equal(found.audit["lost"] ?? 0, 0, "the audit says the same");
+  assert.ok(found.doubled <= found.executions);
+});
