@@ -22,6 +22,7 @@ export type {
   RoutePlan,
 } from "./internal/bridge";
 export { BridgeError } from "./internal/errors";
+export type { GuardSink } from "./internal/shared-latch";
 export type {
   Comparison,
   Decision,

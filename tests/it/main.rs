@@ -15,6 +15,7 @@ mod normalise;
 mod orphans;
 mod pages;
 mod replay;
+mod routing;
 mod shadow;
 mod side_by_side;
 mod stores;
