@@ -76,6 +76,9 @@ export declare function generateRuntimeId(runtimeType: string): string
 /** `generateSessionId(runtimeId)` of the old code. */
 export declare function generateSessionId(runtimeId: string, wallMs: number): string
 
+/** The shared store has taken an offer with so many changes. */
+export declare function guardSent(changes: number): void
+
 /** What an operator sees of the guard, as JSON. */
 export declare function guardStatus(): string
 
@@ -99,6 +102,9 @@ export declare function normaliseMediaBundle(bundle: string): string
 
 /** What an operator sees of every open notebook, as JSON. */
 export declare function notebooksStatus(): string
+
+/** What the shared store has to be told, as JSON: `{ state, changes }`, or `null`. */
+export declare function offerGuard(): string
 
 /**
  * Opens the lane on which shadows run. `on_done` is called whenever a comparison is done: any step of its notebook then gives
@@ -157,6 +163,9 @@ export declare function saveGuard(wallMs: number, monoMs: number): string
 /** Spoils the candidates of comparisons by this fault, or by none. Gives false for a fault that does not exist. */
 export declare function seedCandidateFault(name?: string | undefined | null): boolean
 
+/** Shares the latch with other processes through a store; it is closed until [`take_in_guard`]. */
+export declare function shareGuard(wallMs: number, monoMs: number): void
+
 /** Steps a notebook: `{ type, … }` in, a list of effects out. */
 export declare function stepNotebook(notebook: number, wallMs: number, monoMs: number, input: string): string
 
@@ -168,6 +177,12 @@ export declare function stepRuntime(runtime: number, wallMs: number, monoMs: num
 
 /** What the body of a refused submission says. */
 export declare function submissionFailure(body: string): string
+
+/**
+ * Takes in what the shared store holds, `null` where it holds nothing yet; gives diagnostics as JSON. Every notebook is to be
+ * woken.
+ */
+export declare function takeInGuard(state: string | undefined | null, wallMs: number, monoMs: number): string
 
 /** Stops watching the flag file. The flags in force stay. */
 export declare function unwatchFlags(): void

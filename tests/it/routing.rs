@@ -54,7 +54,7 @@ fn test_2_a_decision_is_of_one_document_and_names_it() {
     });
     let mut asked = environment;
     let mut generations = BTreeSet::new();
-    while generations.len() < 200 {
+    while generations.len() < 50 {
         let decision = asked.route(&Context::new("nb"));
         let said = if decision.generation % 2 == 1 { Route::Registry } else { Route::Legacy };
         assert_eq!((decision.route, decision.variant.as_deref()), (said, Some(said_variant(said))));
@@ -82,7 +82,7 @@ fn test_3_generations_only_rise_and_a_refused_document_is_none() {
     assert_eq!(last, 4);
 }
 
-const IDS: usize = 20_000;
+const IDS: usize = 8_000;
 
 fn on_registry(live: &LiveFlags) -> BTreeSet<usize> {
     (0..IDS).filter(|n| route(live, &format!("notebook-{n}")).route == Route::Registry).collect()
@@ -115,13 +115,15 @@ fn test_4_a_ramp_is_nested_up_and_down_outlives_restarts_and_has_the_share_it_sa
 
 #[test]
 fn test_5_what_is_no_route_is_legacy_and_says_why() {
-    for value in [r#""false""#, r#""""#, "0", "false", r#""NaN""#, "1e9", r#""SHADOW""#, r#""ｒegistry""#, r#""registry\u0000""#]
+    for value in
+        [r#""false""#, r#""""#, "0", "false", r#""NaN""#, "1e9", r#""SHADOW""#, r#""ｒegistry""#, r#""registry\u0000""#]
     {
         let text = document("legacy", "{}").replace(r#""legacy": "legacy""#, &format!(r#""legacy": {value}"#));
         let decision = route(&live(&text), "nb");
         assert_eq!((decision.route, decision.reason), (Route::Legacy, Reason::Doubt(Doubt::NotARoute)), "{value}");
     }
-    for text in ["NaN", r#"{"flags":{"runtime-route":{"state":"ENABLED","variants":{"v":null},"defaultVariant":"v"}}}"#] {
+    for text in ["NaN", r#"{"flags":{"runtime-route":{"state":"ENABLED","variants":{"v":null},"defaultVariant":"v"}}}"#]
+    {
         let live = LiveFlags::new();
         assert!(live.apply(text, "test").is_err(), "{text}");
         assert_eq!(route(&live, "nb").reason, Reason::Doubt(Doubt::NoDocument));

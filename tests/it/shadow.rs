@@ -219,7 +219,8 @@ fn every_fixed_quirk_has_its_entry_and_no_kept_one_has() {
 /// definite of every execution.
 #[test]
 fn test_21_a_control_that_fails_is_compared_and_serves_on() {
-    for (route, fault) in COMPARING.into_iter().flat_map(|route| [(route, None), (route, Some(Fault::FailedTerminal))]) {
+    for (route, fault) in COMPARING.into_iter().flat_map(|route| [(route, None), (route, Some(Fault::FailedTerminal))])
+    {
         let mut host = host_on(route);
         host.owner.fault = fault;
         host.owner.refuses =

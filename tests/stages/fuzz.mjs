@@ -1,5 +1,5 @@
 // `npm run fuzz`: looks for bytes that break what `tests/src/fuzzed.rs` says of all bytes, so many seconds for each target
-// (`--seconds 20`, `--only NAME`). What is found lies in `target/fuzz/found`; put it among the seeds, and a test repeats it.
+// (`--seconds 20`, `--only NAME`). What is found lies in `fuzz/found` of cargo's target folder; put it among the seeds, and a test repeats it.
 
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { has, root, run } from "./tools.mjs";
 
 const crate = join(root, "tests/fuzz");
-const work = join(root, "target/fuzz");
+const work = join(process.env["CARGO_TARGET_DIR"] ?? join(root, "target"), "fuzz");
 
 /** Of the machines that have a fuzzer, those that this has been run on. */
 const TARGET = { "linux-x64": "x86_64-unknown-linux-gnu", "linux-arm64": "aarch64-unknown-linux-gnu" }[`${process.platform}-${process.arch}`];
@@ -20,7 +20,7 @@ const COVERAGE = [
   "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
   "-Cllvm-args=-sanitizer-coverage-pc-table",
   "-Cllvm-args=-sanitizer-coverage-trace-compares",
-  "--cfg=fuzzing",
+  "--cfg fuzzing",
 ].join(" ");
 
 /** Why nothing can be fuzzed here; nothing where it can. */
