@@ -147,7 +147,7 @@ fn test_6_any_id_has_its_bucket_for_good() {
         let decision = route(&half, id);
         let name: String = id.chars().take(20).collect();
         assert_eq!(decision.bucket, Some(bucket), "{name:?}");
-        let said = if u64::from(bucket) * 100 >> 32 < 50 { Route::Registry } else { Route::Legacy };
+        let said = if (u64::from(bucket) * 100) >> 32 < 50 { Route::Registry } else { Route::Legacy };
         assert_eq!((decision.route, decision.notebook.len()), (said, id.len()), "{name:?}");
         assert_eq!(route(&half, id), decision);
     }

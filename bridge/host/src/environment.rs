@@ -309,3 +309,31 @@ fn submit(lane: Option<&Lane>, key: NotebookKey, observation: Observation, fault
     let is_taken = lane.is_some_and(|lane| lane.submit(key, observation, fault));
     if is_taken { Ok(()) } else { Err(Shed { executions }) }
 }
+
+#[cfg(test)]
+mod tests {
+    use bridge_core::{Reason, Tier};
+
+    use super::*;
+
+    const DOCUMENT: &str = r#"{ "flags": { "runtime-route": { "state": "ENABLED", "variants": { "v": "registry" },
+        "defaultVariant": "v", "targeting": {} } } }"#;
+
+    #[test]
+    fn what_must_never_happen_is_rolled_back_before_the_next_step_of_any_notebook() {
+        for (incident, is_everywhere) in [(Incident::LostExecution, false), (Incident::SecondTerminal, true)] {
+            let mut environment = Environment::new([1; 32]);
+            environment.flags().expect();
+            environment.flags().apply(DOCUMENT, "test").unwrap();
+            let now = Now { wall_ms: 1_700_000_000_000, mono_ms: 0 };
+            environment.configure_guard(now, GuardSettings::default(), None);
+            let key = environment.open_notebook(NotebookId::from("nb"));
+            let effects = environment.answer_incidents(key, now, &[incident]);
+            assert!(effects.iter().any(|effect| matches!(effect, Effect::RolledBack { .. })), "{effects:?}");
+            let reason = |environment: &mut Environment, id| environment.route(&Context::new(id)).reason;
+            assert_eq!(reason(&mut environment, "nb"), Reason::RolledBack(Tier::ZeroTolerance));
+            let elsewhere = matches!(reason(&mut environment, "another"), Reason::RolledBack(_));
+            assert_eq!(elsewhere, is_everywhere, "{incident:?}");
+        }
+    }
+}
