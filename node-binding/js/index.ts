@@ -25,6 +25,7 @@ export type {
   ShadowOptions,
 } from "./internal/bridge";
 export { BridgeError } from "./internal/errors";
+export type { GuardSink } from "./internal/shared-latch";
 export type {
   Comparison,
   Decision,

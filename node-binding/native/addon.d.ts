@@ -91,6 +91,9 @@ export declare function generateRuntimeId(runtimeType: string): string
 /** `generateSessionId(runtimeId)` of the old code. */
 export declare function generateSessionId(runtimeId: string, wallMs: number): string
 
+/** The shared store has taken an offer with so many changes. */
+export declare function guardSent(changes: number): void
+
 /** What an operator sees of the guard, as JSON. */
 export declare function guardStatus(): string
 
@@ -126,6 +129,9 @@ export declare function normaliseMediaBundle(bundle: string): string
 
 /** What an operator sees of every open notebook, as JSON. */
 export declare function notebooksStatus(): string
+
+/** What the shared store has to be told, as JSON: `{ state, changes }`, or `null`. */
+export declare function offerGuard(): string
 
 /**
  * Opens the lane on which shadows run. `on_done` is called whenever a comparison is done: any step of its notebook then gives
@@ -202,6 +208,9 @@ export declare function separateShadow(program?: string | undefined | null): voi
 /** Compares what comes in on standard input until it ends: all that a process for candidates does. */
 export declare function serveShadow(): void
 
+/** Shares the latch with other processes through a store; it is closed until [`take_in_guard`]. */
+export declare function shareGuard(wallMs: number, monoMs: number): void
+
 /** What an operator sees of the shadow, as JSON. */
 export declare function shadowStatus(): string
 
@@ -217,6 +226,11 @@ export declare function stepRuntime(runtime: number, wallMs: number, monoMs: num
 /** What the body of a refused submission says. */
 export declare function submissionFailure(body: string): string
 
+/**
+ * Takes in what the shared store holds, `null` where it holds nothing yet; gives diagnostics as JSON. Every notebook is to be
+ * woken.
+ */
+export declare function takeInGuard(state: string | undefined | null, wallMs: number, monoMs: number): string
 /** Ends the kill by a call; gives diagnostics as JSON. Every notebook is to be woken. */
 export declare function unkill(reason: string, wallMs: number, monoMs: number): string
 

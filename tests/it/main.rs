@@ -18,6 +18,7 @@ mod orphans;
 mod pages;
 mod records;
 mod replay;
+mod routing;
 mod shadow;
 mod side_by_side;
 mod simulation;

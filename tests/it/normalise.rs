@@ -181,6 +181,39 @@ proptest! {
     }
 }
 
+/// Streams as they come from a process: any chunk may end within an escape sequence.
+#[test]
+fn test_29_an_escape_sequence_split_across_chunks_is_the_sequence() {
+    let whole = "a\u{1b}[1;31mred\u{1b}[0m \u{1f980}\rA<Plot at 0x7f3a1c2b>\u{1b}[Kz";
+    let expect = canonical(&told(&[Output::Stream(StreamName::Stdout, whole.to_owned())], 1));
+    for at in (0..=whole.len()).filter(|at| whole.is_char_boundary(*at)) {
+        let (head, tail) = whole.split_at(at);
+        let halves = [head, tail].map(|text| Output::Stream(StreamName::Stdout, text.to_owned()));
+        assert_eq!(canonical(&told(&halves, 2)), expect, "split at {at}");
+    }
+}
+
+/// A line that is written anew, as progress displays do.
+#[test]
+fn test_26_a_line_that_was_written_over_is_forgiven_and_what_stays_of_it_is_not() {
+    let shown = |text: &str| canonical(&told(&[Output::Stream(StreamName::Stdout, text.to_owned())], 1)).outputs;
+    assert_eq!(shown("10 %\r 50 %\r100 %\n"), shown("100 %\n"));
+    assert_ne!(shown("10 % done\r100 %\n"), shown("100 %\n"), "the tail of the longer line stays");
+}
+
+/// What the mutations of chance do not reach, each at the level at which it has to show.
+#[test]
+fn test_27_an_order_a_number_that_is_no_address_and_a_style_are_differences() {
+    let stream = |text: &str| told(&[Output::Stream(StreamName::Stdout, text.to_owned())], 1);
+    let error = |text: &str| Output::Error(text.to_owned());
+    let swapped = [[error("a"), error("b")], [error("b"), error("a")]].map(|outputs| canonical(&told(&outputs, 1)));
+    assert_ne!(swapped[0].outputs, swapped[1].outputs);
+    assert_ne!(canonical(&stream("mask 0x7f3a1c2b")).outputs, canonical(&stream("mask 0x7f3a1c2c")).outputs);
+    let [red, blue] = [31, 34].map(|colour| canonical(&stream(&format!("\u{1b}[{colour}mtext"))));
+    assert_eq!(red.outputs, blue.outputs, "a colour decides nothing");
+    assert_ne!(red.cosmetic, blue.cosmetic, "and is reported");
+}
+
 /// A text that shows otherwise: its last printable character is another one.
 fn changed(text: &str) -> String {
     let mut characters: Vec<char> = text.chars().collect();

@@ -7,7 +7,7 @@ use bridge_core::{Fault, KNOWN_DIFFERENCES, Seen, Verdict};
 use bridge_host::step::LegacyKind;
 use legacy_compat::{OnRegistry, QUIRKS};
 use proptest::prelude::*;
-use registry::{Event, Timestamp};
+use registry::{Event, QueueStatus, Timestamp};
 use tests::host::{BAD_CELL, GOOD_CELL, Host, Step, TELLING_CELLS};
 
 const COMPARING: [&str; 2] = ["shadow", "live"];
@@ -213,6 +213,34 @@ fn every_fixed_quirk_has_its_entry_and_no_kept_one_has() {
     for row in QUIRKS {
         let is_fixed = row.registry == OnRegistry::Fixed;
         assert_eq!(named.contains(&row.quirk), is_fixed, "{:?}", row.quirk);
+    }
+}
+
+/// The store refuses what one cell puts out: the path that serves fails there and goes on, and the comparison says something
+/// definite of every execution.
+#[test]
+fn test_21_a_control_that_fails_is_compared_and_serves_on() {
+    for (route, fault) in COMPARING.into_iter().flat_map(|route| [(route, None), (route, Some(Fault::FailedTerminal))])
+    {
+        let mut host = host_on(route);
+        host.owner.fault = fault;
+        host.owner.refuses =
+            |event| matches!(event, Event::MultimediaResultOutputAdded(e) if e.cell_id.as_str() == BAD_CELL);
+        for cell in [GOOD_CELL, BAD_CELL, GOOD_CELL] {
+            host.request(cell);
+            host.finish();
+            // The old path claims nothing more after a refusal until it is started again.
+            host.perform(Step::Restart);
+        }
+        host.owner.refuses = |_| false;
+        host.finish();
+        host.owner.stop();
+        let statuses: Vec<QueueStatus> = host.owner.state.queue().map(|row| row.status).collect();
+        assert_eq!(statuses, [QueueStatus::Completed, QueueStatus::Failed, QueueStatus::Completed], "on {route}");
+        let compared = host.owner.compared.iter().flat_map(|(_, comparison)| &comparison.executions);
+        let verdicts: Vec<_> = compared.map(|one| matches!(one.verdict, Verdict::Mismatch { .. })).collect();
+        assert_eq!(verdicts.len(), 3, "on {route}");
+        assert_eq!(verdicts[0], fault.is_some(), "on {route}: what fails in the candidate alone is a mismatch");
     }
 }
 

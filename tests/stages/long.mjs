@@ -1,15 +1,36 @@
-// `npm run test:long`: the simulator plays seeds in an optimised build until a million sessions have been flipped, and gives the
-// account. FLIPS=n for another number, SEED=n to begin at another seed.
-// Exit status: 0 nothing lost and nothing doubled, 1 a seed that breaks an invariant.
+// `npm run test:long [part of a stage's name…]`: what takes longer than a test should. FLIPS=n for another number of flips, SEED=n
+// to begin at another seed.
+// Exit status: 0 everything held, 1 something did not, or could not be run.
 
-import { requireTools, root } from "./tools.mjs";
-import { spawnSync } from "node:child_process";
+import { cannotFuzz, fuzz } from "./fuzz.mjs";
+import { requireTools, root, run } from "./tools.mjs";
 
-const FLIPS = 1_000_000;
+const optimised = ["--quiet", "--profile", "addon", "--package", "tests"];
+
+const stages = [
+  ["a million flips", () => simulate(process.env["FLIPS"] ?? "1000000", process.env["SEED"] ?? "0")],
+  // 10,000 runs of 3,000 comparisons, and the published table to the last digit.
+  ["the guard's simulations", () => run("cargo", ["test", ...optimised, "--test", "it", "guard_power"], { env: { GUARD_RUNS: "10000" } })],
+  ["fuzz", () => fuzz({ seconds: 60 }), cannotFuzz],
+];
 
 requireTools();
-const build = ["run", "--quiet", "--profile", "addon", "--package", "tests", "--bin", "simulate", "--"];
-const flips = process.env["FLIPS"] ?? String(FLIPS);
-const seed = process.env["SEED"] ?? "0";
-const { status } = spawnSync("cargo", [...build, flips, seed], { cwd: root, stdio: "inherit" });
-process.exitCode = status ?? 1;
+process.chdir(root);
+const wanted = process.argv.slice(2);
+for (const [name, work, cannot = () => null] of stages) {
+  if (wanted.length > 0 && !wanted.some((part) => name.includes(part))) continue;
+  const reason = cannot();
+  const began = performance.now();
+  console.log(`\n── ${name}${reason ? `: not run: ${reason}` : ""}`);
+  if (reason) {
+    process.exitCode = 1;
+    continue;
+  }
+  work();
+  console.log(`── ${name}: passed in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+}
+
+/** The simulator plays seeds until so many sessions have been flipped, and gives the account. */
+function simulate(flips, seed) {
+  run("cargo", ["run", ...optimised, "--bin", "simulate", "--", flips, seed]);
+}

@@ -4,6 +4,7 @@
 import { mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
+import { cannotFuzz, fuzz } from "./fuzz.mjs";
 import { buildAddon, buildHost, buildPackage, installBench, installBinding, installHost, installNodeVersions } from "./setup.mjs";
 import { binding, filesBelow, has, host, host04, nodeVersions, requireTools, root, run } from "./tools.mjs";
 
@@ -22,6 +23,7 @@ const stages = [
   ["rust tests", rustTests],
   ["rust doctests", () => run("cargo", ["test", "--workspace", "--doc", "--quiet"], { env: strict })],
   ["rust docs", () => run("cargo", ["doc", "--workspace", "--no-deps", "--quiet"], { env: strict })],
+  ["fuzz", () => fuzzed(20)],
   ["addon, and its types as committed", addonAsCommitted],
   ["package types and lint", () => [npm(binding, "typecheck"), npm(binding, "lint")]],
   ["package and host build", () => [buildPackage(), buildHost(), buildHost(host04)]],
@@ -85,6 +87,12 @@ function rustTests() {
   } else {
     run("cargo", ["test", "--workspace", "--quiet", "--lib", "--bins", "--tests"], { env: strict });
   }
+}
+
+function fuzzed(seconds) {
+  const reason = cannotFuzz();
+  if (reason) throw new NotRun(reason);
+  fuzz({ seconds });
 }
 
 /** The committed declaration of the addon is the one that its build writes. */

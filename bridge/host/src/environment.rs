@@ -423,15 +423,18 @@ fn still_killed(kill: &Kill) -> Diagnostic {
 
 #[cfg(test)]
 mod tests {
-    use bridge_core::{Route, Token};
+    use bridge_core::{Reason, Route, Tier, Token};
     use serde_json::json;
 
     use super::*;
 
+    const DOCUMENT: &str = r#"{ "flags": { "runtime-route": { "state": "ENABLED", "variants": { "v": "registry" },
+        "defaultVariant": "v", "targeting": {} } } }"#;
+
     #[test]
     fn a_commit_of_a_candidate_is_dropped_counted_and_takes_everything_back() {
         let mut environment = Environment::new([7; 32]);
-        environment.flags().apply(&document(), "test").unwrap();
+        environment.flags().apply(DOCUMENT, "test").unwrap();
         environment.configure_guard(Now::default(), GuardSettings::default(), None);
         let (key, other) = (environment.open_notebook(NotebookId::from("a")), Context::new("b"));
         let claim = json!({ "name": "v1.ExecutionAssigned", "args": { "queueId": "q", "runtimeSessionId": "s" } });
@@ -453,8 +456,21 @@ mod tests {
         assert_eq!(environment.route(&other).route, Route::Legacy);
     }
 
-    fn document() -> String {
-        let flag = json!({ "state": "ENABLED", "variants": { "live": "live" }, "defaultVariant": "live" });
-        json!({ "flags": { ROUTE_FLAG: flag } }).to_string()
+    #[test]
+    fn what_must_never_happen_is_rolled_back_before_the_next_step_of_any_notebook() {
+        for (incident, is_everywhere) in [(Incident::LostExecution, false), (Incident::SecondTerminal, true)] {
+            let mut environment = Environment::new([1; 32]);
+            environment.flags().expect();
+            environment.flags().apply(DOCUMENT, "test").unwrap();
+            let now = Now { wall_ms: 1_700_000_000_000, mono_ms: 0 };
+            environment.configure_guard(now, GuardSettings::default(), None);
+            let key = environment.open_notebook(NotebookId::from("nb"));
+            let effects = environment.answer_incidents(key, now, &[incident]);
+            assert!(effects.iter().any(|effect| matches!(effect, Effect::RolledBack { .. })), "{effects:?}");
+            let reason = |environment: &mut Environment, id| environment.route(&Context::new(id)).reason;
+            assert_eq!(reason(&mut environment, "nb"), Reason::RolledBack(Tier::ZeroTolerance));
+            let elsewhere = matches!(reason(&mut environment, "another"), Reason::RolledBack(_));
+            assert_eq!(elsewhere, is_everywhere, "{incident:?}");
+        }
     }
 }

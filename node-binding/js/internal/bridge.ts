@@ -3,6 +3,7 @@ import { monoMs, wallMs } from "./clock";
 import { comparisonsSettled } from "./comparisons";
 import { BridgeError, messageOf } from "./errors";
 import { environmentVariable, onExit, shadowProgram } from "./platform";
+import { SharedLatch, type GuardSink } from "./shared-latch";
 import type { Comparison, Decision, Diagnostic, GuardStatus, Rollback, ShadowStatus } from "./protocol";
 
 /** What flags can target besides the notebook's id. */
@@ -48,6 +49,8 @@ export interface MismatchOptions {
 export interface GuardOptions {
   /** The file in which rollbacks and evidence outlive the process. One environment, one file. */
   latch?: string;
+  /** In place of a file, a store that all processes of the host share: they roll back together, and one re-arms for all. */
+  sink?: GuardSink;
   /** Says what it would do, and does not do it. */
   dryRun?: boolean;
   /** The rate of differences that rollback tolerates and promotion has to exclude; 0.005 unless given. */
@@ -77,6 +80,7 @@ const told = new Set<string>();
 let attributes: BridgeOptions["attributes"];
 let isConfigured = false;
 let isHostLegacy = false;
+let sharedLatch: SharedLatch | null = null;
 
 const ADDON_UNAVAILABLE = "ADDON_UNAVAILABLE";
 
@@ -111,12 +115,17 @@ function noticeExit(): void {
 }
 
 /** Before the flags: what is latched is in force when they are first asked. */
-function useGuard({ latch, dryRun = false, ...settings }: GuardOptions): void {
+function useGuard({ latch, sink, dryRun = false, ...settings }: GuardOptions): void {
   const missing = addonError();
   if (missing) return report({ level: "error", code: missing.code, message: missing.message, help: missing.help });
+  if (latch !== undefined && (sink ?? sharedLatch)) {
+    throw new BridgeError("GUARD_HAS_TWO_STORES", "configure: `guard.latch` and `guard.sink` are both given", "one latch has one store: give one of them");
+  }
+  if (sink !== undefined) addon().shareGuard(wallMs(), monoMs());
   if (latch !== undefined) noticeExit();
   const news = addon().configureGuard(JSON.stringify({ ...settings, isDryRun: dryRun }), latch, wallMs(), monoMs());
   for (const diagnostic of JSON.parse(news) as Diagnostic[]) report(diagnostic);
+  if (sink !== undefined) useSink(sink);
   notifyFlags();
 }
 
@@ -131,6 +140,13 @@ function useRecords(mismatches: MismatchOptions): void {
     throw refusal(error);
   }
   for (const diagnostic of JSON.parse(news) as Diagnostic[]) report(diagnostic);
+}
+
+function useSink(sink: GuardSink): void {
+  if (sharedLatch?.sink === sink) return;
+  sharedLatch?.end();
+  sharedLatch = new SharedLatch(sink, { report, changed: notifyFlags });
+  sharedLatch.begin();
 }
 
 /** Without the addon there is nothing to route: the host goes on and the operator is told. */
@@ -271,6 +287,7 @@ export function tellComparison(comparison: Comparison): void {
 /** Tells of a rollback, once every notebook follows it. */
 export function tellRollback(rollback: Rollback): void {
   notifyFlags();
+  void sharedLatch?.look();
   tell("rollback", rollback);
 }
 
@@ -484,6 +501,7 @@ export const bridge = {
       throw refusal(error);
     }
     notifyFlags();
+    void sharedLatch?.look();
   },
 
   /**
@@ -519,10 +537,11 @@ export const bridge = {
   },
 };
 
-/** Resolves once the flags have been read; rejects where the addon cannot be loaded. */
+/** Resolves once the flags and the guard's sink have been read; rejects where the addon cannot be loaded. */
 export async function ready(): Promise<void> {
   addon();
   configureFromEnvironment();
+  await sharedLatch?.settled();
 }
 
 /** Waits for the comparisons under way, saves the guard's state and the counts of mismatches, then lets go of files and threads. Runtimes are the host's to stop. */
@@ -535,4 +554,7 @@ export async function shutdown(): Promise<void> {
   native?.unwatchFlags();
   native?.unwatchKillFile();
   killFile = null;
+  await sharedLatch?.look();
+  sharedLatch?.end();
+  sharedLatch = null;
 }
