@@ -208,11 +208,11 @@ export declare function separateShadow(program?: string | undefined | null): voi
 /** Compares what comes in on standard input until it ends: all that a process for candidates does. */
 export declare function serveShadow(): void
 
-/** Shares the latch with other processes through a store; it is closed until [`take_in_guard`]. */
-export declare function shareGuard(wallMs: number, monoMs: number): void
-
 /** What an operator sees of the shadow, as JSON. */
 export declare function shadowStatus(): string
+
+/** Shares the latch with other processes through a store; it is closed until [`take_in_guard`]. */
+export declare function shareGuard(wallMs: number, monoMs: number): void
 
 /** Steps a notebook: `{ type, … }` in, a list of effects out. */
 export declare function stepNotebook(notebook: number, wallMs: number, monoMs: number, input: string): string
@@ -231,6 +231,7 @@ export declare function submissionFailure(body: string): string
  * woken.
  */
 export declare function takeInGuard(state: string | undefined | null, wallMs: number, monoMs: number): string
+
 /** Ends the kill by a call; gives diagnostics as JSON. Every notebook is to be woken. */
 export declare function unkill(reason: string, wallMs: number, monoMs: number): string
 
