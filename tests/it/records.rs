@@ -8,6 +8,7 @@ use bridge_core::{Case, Comparison, Decision, Fault, Observation, Record, Secret
 use bridge_host::environment::NotebookKey;
 use bridge_host::lane::{Job, Lane, Seeded};
 use bridge_host::records::{Records, RecordsStatus};
+use proptest::prelude::*;
 use registry::NotebookId;
 use tests::host::Host;
 
@@ -112,6 +113,38 @@ fn the_sample_is_what_is_recorded_today() {
         fs::write(&file, &text).unwrap();
     }
     assert_eq!(fs::read_to_string(&file).unwrap_or_default(), text, "run it with UPDATE_DOCS=1 and commit the sample");
+}
+
+/// Texts of every kind of character, escape sequences among them.
+fn text() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        4 => "[a-z]{1,4}",
+        2 => "[ -/:-@\\[-`{-~\r\n\t]{1,3}",
+        2 => "[A-Z0-9]{1,4}",
+        1 => "[éßЖ日本한🙂\u{feff}\u{2028}\u{300}]{1,3}",
+        1 => "\u{1b}\\[[0-9;]{0,5}[mKA]",
+        1 => any::<String>(),
+    ];
+    prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat())
+}
+
+/// Characters that two texts have in common at their beginning.
+fn common(one: &str, other: &str) -> usize {
+    one.chars().zip(other.chars()).take_while(|(left, right)| left == right).count()
+}
+
+proptest! {
+    /// Whoever reads a redacted record sees where two texts part, and how long and how many lines they are.
+    #[test]
+    fn redacted_texts_part_where_the_texts_did(start in text(), one in text(), other in text()) {
+        let (one, other) = (format!("{start}{one}"), format!("{start}{other}"));
+        let (hidden, other_hidden) = (SECRET.text(&one), SECRET.text(&other));
+        prop_assert_eq!(common(&one, &other), common(&hidden, &other_hidden));
+        prop_assert_eq!(one == other, hidden == other_hidden);
+        prop_assert_eq!(one.len(), hidden.len());
+        let shape = |text: &str| text.chars().map(|c| (c.len_utf8(), c.is_whitespace(), c.is_control())).collect::<Vec<_>>();
+        prop_assert_eq!(shape(&one), shape(&hidden));
+    }
 }
 
 #[test]
