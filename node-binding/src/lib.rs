@@ -13,7 +13,7 @@ mod convert;
 mod environment;
 pub mod flags;
 pub mod guard;
-mod kill;
+pub mod kill;
 mod outcomes;
 pub mod runtime_factory;
 pub mod runtime_registry;
