@@ -17,6 +17,7 @@ export type {
   BridgeOptions,
   BridgeStatus,
   GuardOptions,
+  Kill,
   MismatchOptions,
   MismatchStatus,
   NotebookStatus,

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cellIds } from "./bound.js";
-import { eventually, lines, Pair, type Notes } from "./pair.js";
+import { eventually, lines, Pair, type Notes, type Side } from "./pair.js";
 
 const ROOT = fileURLToPath(new URL("../../../../../", import.meta.url));
 
@@ -25,8 +25,8 @@ export interface Found {
   readonly lost: number;
   /** Started more than once. */
   readonly doubled: number;
-  /** Ended more than once, which the doubled ones are too. */
-  readonly endedTwice: number;
+  /** Of how many executions, and how many of these were doubled, by whose session was the newest when they were first claimed. */
+  readonly byNewest: Readonly<Record<Side, { readonly executions: number; readonly doubled: number }>>;
   readonly sessions: number;
   /** From a claim to the other process's sight of it. */
   readonly window_ms: { readonly p50: number; readonly p99: number; readonly max: number };
@@ -45,6 +45,23 @@ const windows = (one: Notes, other: Notes): number[] =>
     const seen = other.seen[id];
     return seen === undefined ? [] : [Math.max(0, seen - at)];
   });
+
+/** The executions by the side whose session was the newest in the log when they were first claimed. */
+const byNewest = (pair: Pair): Found["byNewest"] => {
+  const starts = pair.times("v1.ExecutionStarted");
+  const counted = { old: { executions: 0, doubled: 0 }, bridge: { executions: 0, doubled: 0 } };
+  const known = new Set<unknown>();
+  let newest: Side = "old";
+  for (const { name, args, clientId } of pair.server.events) {
+    if (name === "v1.RuntimeSessionStarted") newest = clientId.startsWith("old") ? "old" : "bridge";
+    const { queueId } = args as { queueId?: string };
+    if (name !== "v1.ExecutionAssigned" || queueId === undefined || known.has(queueId)) continue;
+    known.add(queueId);
+    counted[newest].executions += 1;
+    if ((starts.get(queueId) ?? 0) > 1) counted[newest].doubled += 1;
+  }
+  return counted;
+};
 
 const audited = (pair: Pair): Record<string, number> => {
   const folder = mkdtempSync(join(tmpdir(), "pair-"));
@@ -100,7 +117,7 @@ export const measure = async ({ executions, latency_ms }: Load): Promise<Found> 
       latency_ms,
       lost: cells.filter((cell) => !ended.has(`q${cell}`)).length,
       doubled: moreThanOnce(pair.times("v1.ExecutionStarted")),
-      endedTwice: moreThanOnce(ended),
+      byNewest: byNewest(pair),
       sessions: pair.all("v1.RuntimeSessionStarted").length,
       window_ms: { p50: quantile(seen, 0.5), p99: quantile(seen, 0.99), max: quantile(seen, 1) },
       audit: audited(pair),
