@@ -22,10 +22,10 @@ fn runs() -> u32 {
 }
 
 /// SplitMix64: the runs are the same wherever they are run.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -37,8 +37,13 @@ impl Dice {
         ((self.next() >> 11) as f64) < chance * (1_u64 << 53) as f64
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
+    }
+
+    /// A place in so many; the first where there are none.
+    pub(crate) fn index(&mut self, length: usize) -> usize {
+        self.below(length.max(1) as u64) as usize
     }
 }
 
