@@ -11,7 +11,7 @@ use tests::simulator::{
 };
 
 /// Seeds of one run of the tests; `npm run test:long` plays as many as it takes for a million flips.
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 250;
 
 /// Within so many seeds the lack of a mechanism must show.
 const SEEDS_TO_FIND: u64 = 1_000;
@@ -38,7 +38,12 @@ fn no_seed_breaks_an_invariant() {
 /// Tells what a seed does, shrunk where it breaks something.
 fn play_one(seed: u64) {
     let campaign = play([seed], None).unwrap_or_else(|found| panic!("\n{found}"));
-    println!("SEED={seed} breaks nothing: {campaign:#?}\n{:#?}", Scenario::of_seed(seed));
+    tell(&format!("SEED={seed} breaks nothing: {campaign:#?}\n{:#?}", Scenario::of_seed(seed)));
+}
+
+#[expect(clippy::print_stdout, reason = "what a person asks a seed for")]
+fn tell(what: &str) {
+    println!("{what}");
 }
 
 /// Without the mechanism some seed breaks an invariant, and soon; with it the same seed breaks none.
@@ -46,7 +51,7 @@ fn check_found(mechanism: Mechanism) {
     let breaks = |seed: u64| play([seed], Some(mechanism)).err().map(|found| (seed, found));
     let found = (0..SEEDS_TO_FIND).find_map(breaks);
     let (seed, found) = found.unwrap_or_else(|| panic!("nothing notices that {mechanism:?} is missing"));
-    println!("without {mechanism:?}, found after {} seeds: {found}", seed + 1);
+    tell(&format!("without {mechanism:?}, found after {} seeds: {found}", seed + 1));
     play([seed], None).unwrap_or_else(|found| panic!("not for want of {mechanism:?}:\n{found}"));
 }
 
@@ -187,6 +192,29 @@ fn a_start_on_the_old_path_that_fails_takes_nothing_from_who_serves() {
 fn a_session_that_another_process_has_displaced_does_not_move() {
     for kind in [Kind::Compat, Kind::Host] {
         check(&[kind], &[What::Foreign(Foreign::Displace), flip(Route::Live), request(1)]);
+    }
+}
+
+#[test]
+fn a_flip_displaces_the_session_that_a_manager_did_not_see() {
+    let actions = [What::Foreign(Foreign::Displace), What::Delay(true), What::Foreign(Foreign::Displace)];
+    check(&[Kind::Manager], &[&actions[..], &[What::Start(0), flip(Route::Registry)]].concat());
+}
+
+#[test]
+fn nothing_follows_a_fence_even_where_the_flip_then_finds_its_session_displaced() {
+    let flip = What::Flip { route: Route::Live, boundary: Boundary::BriefDrain };
+    let began = [What::Hang(true), request(2), What::Advance(101)];
+    check(&[Kind::Host], &[&began[..], &[flip, What::Foreign(Foreign::Displace), What::Advance(2_388)]].concat());
+}
+
+#[test]
+fn a_flag_that_changes_while_a_session_is_starting_reaches_it() {
+    for kind in [Kind::Compat, Kind::Host, Kind::Manager] {
+        for after in 0..40 {
+            let strike = What::Strike { after, blow: Blow::Flip(Route::Registry) };
+            check(&[kind], &[What::Stop(0), What::Advance(200), strike, What::Start(0), What::Advance(3_000)]);
+        }
     }
 }
 

@@ -21,6 +21,8 @@ export interface BridgeOptions {
   killFile?: string | null;
   /** Where the path that does not serve is run for comparison. */
   shadow?: ShadowOptions;
+  /** Writes down what the comparisons cannot explain. Without it, mismatches are counted and told, and not kept. */
+  mismatches?: MismatchOptions;
 }
 
 /** How candidates are run on the routes `shadow` and `live`. */
@@ -30,8 +32,6 @@ export interface ShadowOptions {
    * overflows its stack or eats the memory brings down nothing else.
    */
   process?: "shared" | "separate";
-  /** Writes down what the comparisons cannot explain. Without it, mismatches are counted and told, and not kept. */
-  mismatches?: MismatchOptions;
 }
 
 /** Where mismatches are written down, and what of them. */

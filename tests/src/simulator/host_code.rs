@@ -205,11 +205,12 @@ impl Site {
         let Ok(offered) = serde_json::to_value(&event).and_then(serde_json::from_value::<HostEvent>) else {
             return Err(Failure::new("no event"));
         };
-        (self.offered, self.has_passed) = (Some(vec![event]), false);
-        self.host_answer = Ok(Reply::Done);
-        let commits = self.steps;
-        self.step(Input::HostCommit { runtime: key, offer: 1, token, events: vec![offered] });
-        let (answer, passed) = (std::mem::replace(&mut self.host_answer, Ok(Reply::Done)), self.has_passed);
+        self.last_offer += 1;
+        let (offer, commits) = (self.last_offer, self.steps);
+        self.offered.insert(offer, event);
+        self.step(Input::HostCommit { runtime: key, offer, token, events: vec![offered] });
+        self.offered.remove(&offer);
+        let (passed, answer) = self.judged.remove(&offer).unwrap_or((false, Ok(Reply::Done)));
         if is_stale && passed {
             let detail = format!("{name} of {key:?} passes under {token:?} (step {commits})");
             self.store.oracle.violate(Invariant::Fenced, detail);
@@ -217,12 +218,12 @@ impl Site {
         answer
     }
 
-    /// The verdict on that commit: its one event passed, or did not.
-    pub(super) fn host_commit_judged(&mut self, passed: &[usize]) -> Answer {
-        self.has_passed = !passed.is_empty();
-        let events = self.offered.take().filter(|_| self.has_passed);
-        let answer = events.map_or(Ok(Reply::Done), |events| self.commit(Path::Legacy, events));
-        self.host_answer.clone_from(&answer);
+    /// The verdict on a commit: its one event passed, or did not.
+    pub(super) fn host_commit_judged(&mut self, offer: u32, passed: &[usize]) -> Answer {
+        let event = self.offered.remove(&offer).filter(|_| !passed.is_empty());
+        let has_passed = event.is_some();
+        let answer = event.map_or(Ok(Reply::Done), |event| self.commit(Path::Legacy, vec![event]));
+        self.judged.insert(offer, (has_passed, answer.clone()));
         answer
     }
 

@@ -76,10 +76,10 @@ pub(super) struct Site {
     watch: Option<Watch>,
     is_news_queued: bool,
     delays_news: bool,
-    /// The commit of the host's code that is being judged, and whether it passed.
-    pub(super) offered: Option<Vec<Event>>,
-    pub(super) has_passed: bool,
-    pub(super) host_answer: Answer,
+    /// The commits of the host's code that are being judged, by the names under which it offers them, and the verdicts.
+    pub(super) offered: BTreeMap<u32, Event>,
+    pub(super) judged: BTreeMap<u32, (bool, Answer)>,
+    pub(super) last_offer: u32,
     admitted: Option<SessionIds>,
     adopted: Vec<SessionId>,
     effects: u32,
@@ -185,9 +185,9 @@ impl Site {
             watch: None,
             is_news_queued: false,
             delays_news: false,
-            offered: None,
-            has_passed: false,
-            host_answer: Ok(Reply::Done),
+            offered: BTreeMap::new(),
+            judged: BTreeMap::new(),
+            last_offer: 0,
             admitted: None,
             adopted: Vec::new(),
             effects: 0,
@@ -226,7 +226,8 @@ impl Site {
         self.sleeps.clear();
         self.timers.clear();
         self.watch = None;
-        (self.is_news_queued, self.offered, self.nested) = (false, None, None);
+        self.offered.clear();
+        (self.is_news_queued, self.nested) = (false, None);
         self.store.oracle.direct_code = false;
         self.store.lose(lost);
         self.open(&cast);
@@ -387,6 +388,7 @@ impl Site {
             self.bring_news();
         }
         self.set_time(end);
+        self.rise();
     }
 
     /// A flip leaves nothing behind with the session that it ends: what it had started has ended, what it had claimed waits.
@@ -422,8 +424,10 @@ impl Site {
             let due = self.due.entry(session.clone()).or_insert(Due { since_ms, drain_ms: 0 });
             due.drain_ms = due.drain_ms.max(granted_ms);
             if self.now.mono_ms > due.since_ms + due.drain_ms + GRACE_MS {
-                let detail =
-                    format!("{session} still runs {} ms after it was to move", self.now.mono_ms - due.since_ms);
+                let waited_ms = self.now.mono_ms - due.since_ms;
+                // Told once.
+                due.since_ms = u64::MAX - due.drain_ms - GRACE_MS;
+                let detail = format!("{session} still runs {waited_ms} ms after it was to move");
                 self.store.oracle.flip_never_ends(detail);
             }
         }
@@ -547,7 +551,7 @@ impl Site {
                 None
             }
             Effect::Commit { ticket, path, events } => Some((ticket, self.commit(path, events))),
-            Effect::HostCommit { ticket, passed, .. } => Some((ticket, self.host_commit_judged(&passed))),
+            Effect::HostCommit { ticket, offer, passed } => Some((ticket, self.host_commit_judged(offer, &passed))),
             Effect::Query { ticket, query } => Some((ticket, Ok(self.store.tables.answer(&query)))),
             Effect::Hook { ticket, runtime, hook } => self.hook(ticket, runtime, hook),
             Effect::Continue { ticket } => Some((ticket, Ok(Reply::Done))),

@@ -66,6 +66,8 @@ impl Notebook {
 
     fn end_in_place(&mut self, now: Now, runtime: RuntimeKey, rows: &[QueueEntry]) {
         let Some(lease) = self.seat(runtime).lease.clone() else { return };
+        // From here on nothing may follow the end that is given here, whether or not the flip comes to pass.
+        self.gate.enforce();
         let open: Vec<QueueEntry> = rows.iter().filter(|row| is_open(row)).cloned().collect();
         if lease.path == Path::Legacy {
             let fenced = open.iter().map(|row| (row.id.clone(), row.cell_id.clone()));

@@ -34,6 +34,14 @@ impl Notebook {
         }
     }
 
+    /// A flag that has changed between the admission of a session and its start found no lease to act on.
+    pub(super) fn notice_flags_since_admission(&mut self, now: Now, runtime: RuntimeKey) {
+        let Some(admission) = self.seats.get(&runtime).and_then(|seat| seat.admitted.clone()) else { return };
+        if self.decide(now, &admission.context, admission.ability).route != admission.decision.route {
+            self.decide_again(now, runtime);
+        }
+    }
+
     fn decide_again(&mut self, now: Now, runtime: RuntimeKey) {
         let is_displaced = self.seats.get(&runtime).is_some_and(|seat| seat.is_displaced);
         if is_displaced || self.is_held_by_host(runtime) {
@@ -137,9 +145,13 @@ impl Notebook {
             (_, Some(drain)) if !self.is_idle(runtime) => {
                 self.seat(runtime).flip = Some(Flip::Due(decision, drain));
             }
-            _ => {
+            (answer, _) => {
+                let active = match answer {
+                    Ok(Reply::Sessions(active)) => active,
+                    _ => vec![lease.session_id.clone()],
+                };
                 self.call_off_flip(runtime);
-                self.begin_flip(now, runtime, decision, &lease);
+                self.begin_flip(now, runtime, decision, lease.path, active);
             }
         }
     }
@@ -160,8 +172,9 @@ impl Notebook {
         self.seats.values().filter_map(|seat| seat.lease.as_ref()).all(|other| other.token <= lease.token)
     }
 
-    fn begin_flip(&mut self, now: Now, runtime: RuntimeKey, decision: Decision, old: &Lease) {
-        self.release(now, runtime, old.path);
+    /// Moves the session. The new one displaces all that are active, as any session does that starts.
+    fn begin_flip(&mut self, now: Now, runtime: RuntimeKey, decision: Decision, from: Path, active: Vec<SessionId>) {
+        self.release(now, runtime, from);
         let tokens: Vec<_> = self.seats.values().filter_map(|seat| seat.lease.as_ref()).map(|l| l.token).collect();
         tokens.into_iter().for_each(|token| self.hand_on_claims(token));
         self.gate.enforce();
@@ -174,7 +187,7 @@ impl Notebook {
         };
         let lease = Lease { path, token: self.token, runtime_id: ids.runtime_id, session_id: ids.session_id, decision };
         let identity = self.identity(runtime, &lease);
-        let events = session_events(vec![old.session_id.clone()], &identity, self.runtime_type.name.clone());
+        let events = session_events(active, &identity, self.runtime_type.name.clone());
         self.seat(runtime).flip = Some(Flip::Announcing(Box::new(lease)));
         self.commit(Asker::Flip(runtime), path, self.token, events);
     }

@@ -81,6 +81,7 @@ impl Notebook {
             }
             Path::Registry => self.start_agent(now, runtime, Waiting::Call(call), identity),
         }
+        self.notice_flags_since_admission(now, runtime);
     }
 
     /// Gives the session that is about to start its lease.
