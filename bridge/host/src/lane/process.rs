@@ -24,8 +24,8 @@ const MAX_LOST: u32 = 10;
 /// The pause before the second start, which doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The longest pause before a start.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The longest pause before a start: a host that shuts down waits for what is being compared.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What to run: it has to call [`serve`](super::serve).
 #[derive(Clone, Debug, PartialEq, Eq)]

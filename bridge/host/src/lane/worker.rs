@@ -66,7 +66,6 @@ impl Pulse {
         }
         let now_ms = elapsed_ms(opened);
         self.began_ms.store(now_ms, Ordering::Relaxed);
-        self.starved_ms.store(self.starved_ms(), Ordering::Relaxed);
         now_ms + deadline_ms(&job.observation)
     }
 }
@@ -76,6 +75,7 @@ fn work(shift: Shift, desk: &Table, wake: &Wake, pulse: &Pulse, opened: Instant)
     while let Some(job) = desk.next(shift, |job| pulse.begin(job, opened)) {
         let (comparison, is_off) = match &job.program {
             None => {
+                pulse.starved_ms.store(pulse.starved_ms(), Ordering::Relaxed);
                 let mark = job.marks.as_ref().and_then(|marks| marks.begin(&job.notebook));
                 let comparison = compare(&job.observation, job.seeded);
                 drop(mark);
