@@ -10,7 +10,7 @@ use super::breakdown::compare;
 use super::desk::{NEVER, Shift};
 use super::process::{Lost, Process};
 use super::scheduling::{Account, let_other_threads_pass};
-use super::{Done, Job, MAX_DEADLINE_MS, Table, Wake, deadline_ms, elapsed_ms, off};
+use super::{Done, Job, Table, Wake, deadline_ms, elapsed_ms, longest_ms, off};
 
 /// The keeper's view of a thread.
 pub(super) struct Worker {
@@ -48,7 +48,7 @@ impl Worker {
     /// where it is due all the same.
     pub(super) fn due_after_starving(&self, deadline_ms: u64) -> Option<u64> {
         let starved_ms = self.pulse.starved_ms().saturating_sub(self.pulse.starved_ms.load(Ordering::Relaxed));
-        let may_take_ms = deadline_ms.saturating_add(starved_ms).min(MAX_DEADLINE_MS);
+        let may_take_ms = deadline_ms.saturating_add(starved_ms).min(longest_ms(deadline_ms));
         let due_ms = self.pulse.began_ms.load(Ordering::Relaxed) + may_take_ms;
         (due_ms > elapsed_ms(self.opened)).then_some(due_ms)
     }
