@@ -57,6 +57,10 @@ const MIN_DEADLINE_MS: u64 = 250;
 /// The most time that a comparison is given, in milliseconds, however long serving took.
 const MAX_DEADLINE_MS: u64 = 30_000;
 
+/// How many times its deadline a comparison is given that is ready to run and gets no core. Without an end to it, a candidate that
+/// spins would hold the lane for as long as the machine is busy.
+const STARVING_FACTOR: u64 = 10;
+
 /// How many times as long as the control a candidate may take.
 const DEADLINE_FACTOR: u64 = 2;
 
@@ -193,6 +197,11 @@ fn elapsed_ms(since: Instant) -> u64 {
 fn deadline_ms(observation: &Observation) -> u64 {
     let of_control = observation.control_ms().saturating_mul(DEADLINE_FACTOR);
     of_control.clamp(MIN_DEADLINE_MS, MAX_DEADLINE_MS)
+}
+
+/// The longest that a comparison of this deadline takes, however little it gets of a core.
+fn longest_ms(deadline_ms: u64) -> u64 {
+    deadline_ms.saturating_mul(STARVING_FACTOR).min(MAX_DEADLINE_MS)
 }
 
 fn case<'a>(job: &'a Job, comparison: &'a Comparison, took: Duration) -> Case<'a> {

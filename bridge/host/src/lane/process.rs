@@ -13,7 +13,7 @@ use bridge_core::{Comparison, Observation, Why};
 
 use super::child::{Asked, GREETING, read_frame, write_frame};
 use super::scheduling::Account;
-use super::{Job, MAX_DEADLINE_MS, deadline_ms};
+use super::{Job, deadline_ms, longest_ms};
 
 /// How long a child may take to start: a hundred times what it takes.
 const START_DEADLINE: Duration = Duration::from_secs(10);
@@ -24,8 +24,8 @@ const MAX_LOST: u32 = 10;
 /// The pause before the second start, which doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The longest pause before a start.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The longest pause before a start: a host that shuts down waits for what is being compared.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What to run: it has to call [`serve`](super::serve).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,7 +174,7 @@ impl Running {
         }
         let starved = || self.account.as_ref().and_then(Account::starved_ms).unwrap_or_default();
         let (began, starved_before) = (Instant::now(), starved());
-        let longest = deadline.max(Duration::from_millis(MAX_DEADLINE_MS));
+        let longest = Duration::from_millis(longest_ms(deadline.as_millis() as u64));
         let mut due = deadline;
         loop {
             match self.answers.recv_timeout(due.saturating_sub(began.elapsed())) {

@@ -10,7 +10,7 @@ use super::breakdown::compare;
 use super::desk::{NEVER, Shift};
 use super::process::{Lost, Process};
 use super::scheduling::{Account, let_other_threads_pass};
-use super::{Done, Job, MAX_DEADLINE_MS, Table, Wake, case, deadline_ms, elapsed_ms, off};
+use super::{Done, Job, Table, Wake, case, deadline_ms, elapsed_ms, longest_ms, off};
 use crate::records::Records;
 
 /// The keeper's view of a thread.
@@ -55,7 +55,7 @@ impl Worker {
     /// where it is due all the same.
     pub(super) fn due_after_starving(&self, deadline_ms: u64) -> Option<u64> {
         let starved_ms = self.pulse.starved_ms().saturating_sub(self.pulse.starved_ms.load(Ordering::Relaxed));
-        let may_take_ms = deadline_ms.saturating_add(starved_ms).min(MAX_DEADLINE_MS);
+        let may_take_ms = deadline_ms.saturating_add(starved_ms).min(longest_ms(deadline_ms));
         let due_ms = self.pulse.began_ms.load(Ordering::Relaxed) + may_take_ms;
         (due_ms > elapsed_ms(self.opened)).then_some(due_ms)
     }
@@ -73,7 +73,6 @@ impl Pulse {
         }
         let now_ms = elapsed_ms(opened);
         self.began_ms.store(now_ms, Ordering::Relaxed);
-        self.starved_ms.store(self.starved_ms(), Ordering::Relaxed);
         now_ms + deadline_ms(&job.observation)
     }
 }
@@ -84,6 +83,7 @@ fn work(shift: Shift, desk: &Table, wake: &Wake, records: &Records, pulse: &Puls
         let since = Instant::now();
         let (comparison, is_off) = match &job.program {
             None => {
+                pulse.starved_ms.store(pulse.starved_ms(), Ordering::Relaxed);
                 let mark = job.marks.as_ref().and_then(|marks| marks.begin(&job.notebook));
                 let comparison = compare(&job.observation, job.seeded);
                 drop(mark);
