@@ -1,7 +1,5 @@
 //! Is an execution ever lost or run twice, whatever happens, and would the simulator see it?
 
-#![expect(clippy::print_stdout, reason = "the seed and its actions are what a reader of the test wants to see")]
-
 use std::collections::BTreeSet;
 
 use bridge_core::Route;
