@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use bridge_core::Route;
 use registry::{Event, QueueId};
 use tests::simulator::{
-    Action, Blow, Boundary, Campaign, Fault, Foreign, Ids, Kind, Mechanism, Nested, Scenario, Target, What, run,
+    Action, Blow, Boundary, Campaign, Fault, Foreign, Ids, Kind, Mechanism, Misdeed, Nested, Scenario, Target, What,
+    run,
 };
 
 /// Seeds of one run of the tests; `npm run test:long` plays as many as it takes for a million flips.
@@ -234,6 +235,15 @@ fn a_terminal_that_took_effect_though_its_commit_failed_is_the_only_one() {
 fn a_claim_that_took_effect_though_its_commit_failed_is_held() {
     let thrown = What::Fault { of: Target::Claim, how: Fault::ThrownBehind };
     check(&[Kind::Host], &[flip(Route::Live), flip(Route::Shadow), thrown, request(2), What::Advance(300)]);
+}
+
+#[test]
+fn a_start_that_took_effect_though_its_commit_failed_is_held() {
+    let thrown = What::Fault { of: Target::Anything, how: Fault::ThrownBehind };
+    let claims = |facade, entry| What::Misbehave { facade, entry, how: Misdeed::Claim };
+    let late = [claims(3, 0), thrown, What::Advance(76), claims(2, 6)];
+    let actions = [[flip(Route::Live), flip(Route::Legacy), request(1)].as_slice(), &late].concat();
+    check(&[Kind::Host, Kind::Compat], &actions);
 }
 
 #[test]

@@ -385,17 +385,17 @@ impl Notebook {
     /// A claim or a start that took effect, though its commit failed, is held by the session that it names.
     fn record_what_is_ours(&mut self, entries: &[registry::QueueEntry]) {
         for entry in entries {
-            if *self.ledger.standing(&entry.id) != Standing::Pending {
-                continue;
-            }
             let session = entry.assigned_runtime_session.as_ref();
             let mut leases = self.seats.values().filter_map(|seat| seat.lease.as_ref());
             let Some(lease) = leases.find(|lease| session == Some(&lease.session_id)) else { continue };
-            match entry.status {
-                QueueStatus::Assigned => self.ledger.record(&entry.id, Standing::Claimed(lease.path, lease.token)),
-                QueueStatus::Executing => self.ledger.record(&entry.id, Standing::Started(lease.path, lease.token)),
-                _ => {}
-            }
+            let standing = match (self.ledger.standing(&entry.id), entry.status) {
+                (Standing::Pending, QueueStatus::Assigned) => Standing::Claimed(lease.path, lease.token),
+                (Standing::Pending | Standing::Claimed(..), QueueStatus::Executing) => {
+                    Standing::Started(lease.path, lease.token)
+                }
+                _ => continue,
+            };
+            self.ledger.record(&entry.id, standing);
         }
     }
 
