@@ -247,6 +247,16 @@ fn a_start_that_took_effect_though_its_commit_failed_is_held() {
 }
 
 #[test]
+fn what_a_displaced_session_does_not_end_is_fenced_with_the_next_flip() {
+    let now = What::Flip { route: Route::Live, boundary: Boundary::Now };
+    let shadow = What::Flip { route: Route::Shadow, boundary: Boundary::Unnamed };
+    let requests = What::Request { count: 4, ids: Ids::Descending, in_one_commit: true };
+    let starts = What::Misbehave { facade: 3, entry: 2, how: Misdeed::Start };
+    let displaced = What::Foreign(Foreign::Displace);
+    check(&[Kind::Host], &[now, shadow, requests, What::Advance(84), What::Advance(76), displaced, starts, now]);
+}
+
+#[test]
 fn what_a_displaced_session_had_under_way_is_not_compared() {
     let next = What::Flip { route: Route::Registry, boundary: Boundary::Unnamed };
     let actions = [flip(Route::Shadow), request(4), next, What::Advance(100), What::Start(1)];

@@ -43,8 +43,7 @@ impl Notebook {
     }
 
     fn decide_again(&mut self, now: Now, runtime: RuntimeKey) {
-        let is_displaced = self.seats.get(&runtime).is_some_and(|seat| seat.is_displaced);
-        if is_displaced || self.is_held_by_host(runtime) {
+        if self.is_held_by_host(runtime) {
             return;
         }
         let Some(admission) = self.seats.get(&runtime).and_then(|seat| seat.admitted.clone()) else { return };
@@ -106,8 +105,10 @@ impl Notebook {
         lease.is_some_and(|lease| lease.path == Path::Legacy)
     }
 
+    /// A session that another process has displaced gets no more work, whatever becomes of a flip.
     pub(super) fn show_facade(&mut self, runtime: RuntimeKey, is_draining: bool) {
-        let token = self.seat(runtime).legacy_token;
+        let seat = self.seat(runtime);
+        let (token, is_draining) = (seat.legacy_token, is_draining || seat.is_displaced);
         self.set_facade(runtime, if is_draining { Facade::Draining(token) } else { Facade::Open(token) });
     }
 
