@@ -257,6 +257,16 @@ fn what_a_displaced_session_does_not_end_is_fenced_with_the_next_flip() {
 }
 
 #[test]
+fn a_late_start_that_is_dropped_opens_no_way_for_the_output_behind_it() {
+    let brief = What::Flip { route: Route::Live, boundary: Boundary::BriefDrain };
+    let shadow = What::Flip { route: Route::Shadow, boundary: Boundary::Unnamed };
+    let requests = What::Request { count: 2, ids: Ids::Ascending, in_one_commit: false };
+    let starts = What::Misbehave { facade: 2, entry: 5, how: Misdeed::Start };
+    let hangs = What::Hang(true);
+    check(&[Kind::Host], &[hangs, requests, What::Advance(115), brief, What::Advance(2154), shadow, starts]);
+}
+
+#[test]
 fn what_a_displaced_session_had_under_way_is_not_compared() {
     let next = What::Flip { route: Route::Registry, boundary: Boundary::Unnamed };
     let actions = [flip(Route::Shadow), request(4), next, What::Advance(100), What::Start(1)];

@@ -32,6 +32,7 @@ impl Notebook {
             if is_late {
                 self.gate.drop_late();
             } else if !is_announced && self.passes(pass, &event, &mut undo) {
+                self.seat(runtime).runs_anew(&event);
                 marks.extend(Mark::of(&event));
                 passed.push(index);
                 committed.push(event);

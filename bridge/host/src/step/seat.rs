@@ -151,14 +151,17 @@ impl Seat {
     /// True for what an execution that was fenced still puts out. It is over with its own end, or once its cell is run anew:
     /// from then on nobody can tell the two apart.
     pub(super) fn is_late(&mut self, event: &Event) -> bool {
-        match event {
-            Event::ExecutionStarted(e) => self.fenced.retain(|_, cell| *cell != e.cell_id),
-            Event::ExecutionCompleted(e) => {
-                self.fenced.remove(&e.queue_id);
-            }
-            _ => {}
+        if let Event::ExecutionCompleted(e) = event {
+            self.fenced.remove(&e.queue_id);
         }
         event.is_output() && event.cell_id().is_some_and(|cell| self.fenced.values().any(|fenced| fenced == cell))
+    }
+
+    /// Takes in a start that has passed the gate.
+    pub(super) fn runs_anew(&mut self, event: &Event) {
+        if let Event::ExecutionStarted(e) = event {
+            self.fenced.retain(|_, cell| *cell != e.cell_id);
+        }
     }
 
     /// True for a call of `executeCode` by an execution that was fenced; it is its only one.
