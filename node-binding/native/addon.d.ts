@@ -37,6 +37,9 @@ export declare function clearMarks(): void
 /** Closes a notebook. */
 export declare function closeNotebook(notebook: number): void
 
+/** Compares the path that serves with its own core from now on, or with the other path. */
+export declare function compareWithItself(isAa: boolean): void
+
 /** Works by these settings, as JSON, from now on, with the latch in this file if one is given; gives diagnostics as JSON. */
 export declare function configureGuard(settings: string, file: string | undefined | null, wallMs: number, monoMs: number): string
 

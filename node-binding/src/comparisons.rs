@@ -1,6 +1,6 @@
 //! The shadow's lane of an environment.
 
-use bridge_core::Fault;
+use bridge_core::{ComparisonMode, Fault};
 use bridge_host::lane::{self, Breakdown, Lane, Program, Seeded};
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
@@ -45,6 +45,15 @@ pub fn separate_shadow(program: Option<String>) -> Result<()> {
     });
     with(|environment| {
         environment.shadowing().separate(program);
+        Ok(())
+    })
+}
+
+/// Compares the path that serves with its own core from now on, or with the other path.
+#[napi(catch_unwind)]
+pub fn compare_with_itself(is_aa: bool) -> Result<()> {
+    with(|environment| {
+        environment.shadowing().compare_with(if is_aa { ComparisonMode::Aa } else { ComparisonMode::Paths });
         Ok(())
     })
 }

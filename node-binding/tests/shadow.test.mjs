@@ -1,7 +1,7 @@
 // Do the routes `shadow` and `live` compare both paths without touching what serves?
 import assert from "node:assert/strict";
 import test from "node:test";
-import { bridge } from "runtime-bridge";
+import { bridge, configure } from "runtime-bridge";
 import { candidateFaults, seedCandidateFault } from "runtime-bridge/testing";
 import { Notebook, cellsAndRequests, diagnostics, notice, reported, route, runs, until } from "./helpers.mjs";
 
@@ -126,4 +126,25 @@ test("shutdown waits for what is being compared, and the shadow keeps no process
     await notebook.store.shutdown();
   `;
   assert.match(await runs(script), /^compared 1$/m);
+});
+
+test("aa: what serves is compared with its own core, and what differs there is told and held against nobody", async (t) => {
+  t.after(() => (seedCandidateFault(null), configure({ shadow: { aa: false } })));
+  assert.throws(() => configure({ shadow: { aa: "yes" } }), { code: "UNKNOWN_OPTION", message: /shadow\.aa/, help: /true/ });
+  configure({ shadow: { aa: true } });
+  assert.equal(bridge.status().shadow.mode, "aa");
+  for (const [variant, serving] of [["shadow", "legacy"], ["live", "registry"]]) {
+    seedCandidateFault(null);
+    const { notebook } = await compared(t, variant);
+    const [comparison] = of(notebook);
+    assert.deepEqual([comparison.mode, comparison.serving], ["aa", serving]);
+    assert.deepEqual(executionsOf(notebook).map(({ verdict }) => verdict), ["match"]);
+    assert.deepEqual(statusOf(notebook).comparisons.aa, { compared: 1, differed: 0 });
+  }
+  seedCandidateFault("doubled-output");
+  const [since, before] = [diagnostics.length, bridge.status().guard.totals];
+  const { notebook } = await compared(t, "shadow");
+  const { aa, compared: others, mismatched, noise } = statusOf(notebook).comparisons;
+  assert.deepEqual([aa, others, mismatched, noise], [{ compared: 1, differed: 1 }, 0, 0, 0]);
+  assert.deepEqual([reported("MISMATCH", since), bridge.status().guard.totals], [[], before]);
 });

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::mpsc::channel;
 
-use bridge_core::{Case, Comparison, Decision, Fault, Observation, Record, Secret, SignatureSeen, Sources, mismatches};
+use bridge_core::{
+    Case, Comparison, ComparisonMode, Decision, Fault, Observation, Record, Secret, SignatureSeen, Sources, mismatches,
+};
 use bridge_host::environment::NotebookKey;
 use bridge_host::lane::{Job, Lane, Seeded};
 use bridge_host::records::{Records, RecordsStatus};
@@ -200,7 +202,8 @@ fn the_lane_writes_and_the_owner_only_looks() {
     for (observation, _, decision) in compared("doubled-output", 2) {
         let (key, notebook) = (NotebookKey(1), NotebookId::from("nb"));
         let seeded = fault.map(Seeded::Fault);
-        let job = Job { key, notebook, observation, decision, seeded, marks: None, program: None };
+        let mode = ComparisonMode::Paths;
+        let job = Job { key, notebook, observation, decision, mode, seeded, marks: None, program: None };
         assert!(lane.submit(job));
     }
     woken.iter().take(2).for_each(drop);

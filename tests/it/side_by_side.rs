@@ -49,7 +49,7 @@ fn clean(name: &str, compared: &[(Observation, Comparison)]) -> BTreeSet<&'stati
         for verdict in comparison.executions.iter().map(|execution| &execution.verdict).chain([&comparison.order]) {
             match verdict {
                 Verdict::Known { names } => seen.extend(names),
-                Verdict::Mismatch { .. } => panic!("{name}: {}", side_by_side(compared)),
+                Verdict::Mismatch { .. } | Verdict::Noise { .. } => panic!("{name}: {}", side_by_side(compared)),
                 Verdict::Match | Verdict::Inconclusive { .. } => {}
             }
         }

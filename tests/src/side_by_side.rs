@@ -45,6 +45,7 @@ fn said(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Match => "match".to_owned(),
         Verdict::Known { names } => format!("known: {}", names.iter().copied().collect::<Vec<_>>().join(", ")),
+        Verdict::Noise { paths } => format!("noise: {}", paths.iter().cloned().collect::<Vec<_>>().join(", ")),
         Verdict::Mismatch { signature, .. } => format!("MISMATCH {signature}"),
         Verdict::Inconclusive { why } => format!("inconclusive: {why:?}"),
     }

@@ -180,7 +180,7 @@ impl Backtest {
                 let sides = differences.map(|one| (one.path.clone(), one.legacy.clone(), one.registry.clone()));
                 self.add_mismatch(None, sides.collect());
             }
-            Verdict::Match | Verdict::Inconclusive { .. } => {}
+            Verdict::Match | Verdict::Noise { .. } | Verdict::Inconclusive { .. } => {}
         }
         observation.executions.iter().for_each(|execution| self.hold_against(observation, execution));
     }
@@ -204,7 +204,7 @@ impl Backtest {
                 self.add_mismatch(Some((&compared.queue_id, &compared.cell_id)), sides.collect());
                 ("mismatch", BTreeSet::new())
             }
-            Verdict::Inconclusive { .. } => {
+            Verdict::Noise { .. } | Verdict::Inconclusive { .. } => {
                 self.parity.inconclusive += 1;
                 ("inconclusive", BTreeSet::new())
             }

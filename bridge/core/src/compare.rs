@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::Path;
+use crate::guard::Class;
 use crate::known::{self, Pair};
 use crate::normalise::{self, Canonical, Hits, RULES_VERSION, normalise};
 use crate::shadow::{
@@ -15,10 +16,10 @@ use crate::shadow::{
 };
 
 /// Differences that a verdict lists: enough to see what is wrong, few enough to keep.
-const MAX_DIFFERENCES: usize = 32;
+pub(crate) const MAX_DIFFERENCES: usize = 32;
 
 /// The place of a difference that says that the candidate has no side at all.
-const CANDIDATE: &str = "candidate";
+pub(crate) const CANDIDATE: &str = "candidate";
 
 /// Why a comparison has no candidate, where it panicked.
 pub(crate) const PANICKED: &str = "panicked";
@@ -37,6 +38,11 @@ pub enum Verdict {
         /// The entries of the ledger.
         #[serde(deserialize_with = "known::names")]
         names: BTreeSet<&'static str>,
+    },
+    /// They differ only where the control was seen to differ from itself. Held: it speaks neither for nor against anybody.
+    Noise {
+        /// The places that vary.
+        paths: BTreeSet<String>,
     },
     /// They differ.
     Mismatch {
@@ -66,6 +72,24 @@ pub enum Why {
     NoProcess,
     /// The shadow is off: too many comparisons had not come to an end.
     LaneOff,
+}
+
+/// What the control is compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ComparisonMode {
+    /// The path that did not serve.
+    #[default]
+    Paths,
+    /// The serving path's own core, to see how much the comparison itself disagrees. It says nothing of the other path.
+    Aa,
+}
+
+impl ComparisonMode {
+    /// Whether it is the usual one, which is not mentioned.
+    fn is_paths(&self) -> bool {
+        *self == Self::Paths
+    }
 }
 
 /// One place in which the sides differ.
@@ -101,6 +125,9 @@ pub struct Compared {
     pub verdict: Verdict,
     /// Cosmetic: what differs for nobody.
     pub cosmetic: Vec<Difference>,
+    /// What is known of the noise of its like.
+    #[serde(skip)]
+    pub class: Class,
     /// The old path's side.
     #[serde(skip)]
     pub legacy: Canonical,
@@ -115,6 +142,9 @@ pub struct Compared {
 pub struct Comparison {
     /// The path that served.
     pub serving: Path,
+    /// What it was compared with.
+    #[serde(default, skip_serializing_if = "ComparisonMode::is_paths")]
+    pub mode: ComparisonMode,
     /// Each execution, in the order in which the serving path took them.
     pub executions: Vec<Compared>,
     /// The order in which the executions were started.
@@ -148,11 +178,13 @@ impl Comparison {
             is_raw_equal: false,
             verdict: verdict.clone(),
             cosmetic: Vec::new(),
+            class: Class::Deterministic,
             legacy: Canonical::default(),
             registry: Canonical::default(),
         });
         let executions = executions.collect();
-        Self { serving: observation.serving, executions, order: Verdict::Match, rules: Hits::new() }
+        let mode = ComparisonMode::Paths;
+        Self { serving: observation.serving, mode, executions, order: Verdict::Match, rules: Hits::new() }
     }
 
     /// Why there is no candidate to compare with, where there is none.
@@ -183,19 +215,29 @@ pub fn judge(observation: &Observation, fault: Option<Fault>) -> Comparison {
     judge_showing(observation, fault).0
 }
 
-/// The same, and the candidate's events.
+/// The same with the serving path's own core as the candidate. No difference between the paths is known of one path.
+pub fn judge_against_itself(observation: &Observation, fault: Option<Fault>) -> Comparison {
+    judge_as(ComparisonMode::Aa, observation, fault).0
+}
+
+/// Like [`judge`], and the candidate's events.
 pub(crate) fn judge_showing(observation: &Observation, fault: Option<Fault>) -> (Comparison, Vec<Event>) {
-    let run = match fault {
-        Some(Fault::Flood) => run_flooding(observation),
-        _ => run_candidate(observation),
+    judge_as(ComparisonMode::Paths, observation, fault)
+}
+
+fn judge_as(mode: ComparisonMode, observation: &Observation, fault: Option<Fault>) -> (Comparison, Vec<Event>) {
+    let run = match (fault, mode) {
+        (Some(Fault::Flood), _) => run_flooding(observation),
+        (_, ComparisonMode::Paths) => run_candidate(observation),
+        (_, ComparisonMode::Aa) => run_path(observation.serving, observation),
     };
     let events = match fault {
         Some(fault) => fault.apply(run.events),
         None => run.events,
     };
     let comparison = match run.end {
-        RunEnd::Truncated => Comparison::inconclusive(observation, Why::Truncated),
-        end => compare(observation, &events, end == RunEnd::Complete),
+        RunEnd::Truncated => Comparison { mode, ..Comparison::inconclusive(observation, Why::Truncated) },
+        end => compare(mode, observation, &events, end == RunEnd::Complete),
     };
     (comparison, events)
 }
@@ -214,7 +256,8 @@ pub fn judge_both(observation: &Observation, fault: Option<Fault>) -> Comparison
     if legacy.end == RunEnd::Truncated || registry.end == RunEnd::Truncated {
         return Comparison::inconclusive(&facts, Why::Truncated);
     }
-    compare(&facts, &registry.events, legacy.end == RunEnd::Complete && registry.end == RunEnd::Complete)
+    let is_complete = legacy.end == RunEnd::Complete && registry.end == RunEnd::Complete;
+    compare(ComparisonMode::Paths, &facts, &registry.events, is_complete)
 }
 
 /// The same executions with these events instead of theirs.
@@ -239,7 +282,7 @@ pub(crate) fn deviations(count: i64, first: &[Event], second: &[Event]) -> Vec<(
     differences.map(|difference| (difference.path, difference.legacy, difference.registry)).collect()
 }
 
-fn compare(observation: &Observation, candidate: &[Event], is_complete: bool) -> Comparison {
+fn compare(mode: ComparisonMode, observation: &Observation, candidate: &[Event], is_complete: bool) -> Comparison {
     let mut rules = Hits::new();
     let mut trails = Trails::default();
     for execution in &observation.executions {
@@ -248,15 +291,16 @@ fn compare(observation: &Observation, candidate: &[Event], is_complete: bool) ->
     candidate.iter().for_each(|event| trails.add(event));
     let executions = observation.executions.iter().map(|execution| {
         let events = trails.close(&execution.entry.id);
-        compare_execution(observation, execution, &events, &mut rules)
+        compare_execution(mode, observation, execution, &events, &mut rules)
     });
     let executions = executions.collect();
-    let comparison =
-        Comparison { serving: observation.serving, executions, order: order(observation, candidate), rules };
+    let order = order(mode, observation, candidate);
+    let comparison = Comparison { serving: observation.serving, mode, executions, order, rules };
     if is_complete { comparison } else { comparison.failed("ran away") }
 }
 
 fn compare_execution(
+    mode: ComparisonMode,
     observation: &Observation,
     execution: &ObservedExecution,
     candidate: &[Event],
@@ -274,13 +318,14 @@ fn compare_execution(
     };
     let pair = Pair { execution, legacy: &legacy, registry: &registry, saw_refusal: observation.saw_refusal };
     let was_begun = execution.source != Source::Unread || observation.saw_refusal;
-    let verdict = if was_begun { verdict(&pair) } else { Verdict::Inconclusive { why: Why::NoSource } };
+    let verdict = if was_begun { verdict(mode, &pair) } else { Verdict::Inconclusive { why: Why::NoSource } };
     Compared {
         queue_id: execution.entry.id.clone(),
         cell_id: execution.entry.cell_id.clone(),
         is_raw_equal: execution.events == candidate,
         verdict,
         cosmetic: cosmetic(&legacy, &registry),
+        class: Class::Deterministic,
         legacy,
         registry,
     }
@@ -297,10 +342,13 @@ fn foreign(events: &[Event], session: &SessionId) -> Vec<String> {
     events.iter().filter(is_foreign).map(|event| event.name().to_owned()).collect()
 }
 
-fn verdict(pair: &Pair<'_>) -> Verdict {
+fn verdict(mode: ComparisonMode, pair: &Pair<'_>) -> Verdict {
     let differences = differences(pair.legacy, pair.registry);
     if differences.is_empty() {
         return Verdict::Match;
+    }
+    if mode == ComparisonMode::Aa {
+        return mismatch(differences);
     }
     let (known, unknown) = known::sort_out(pair, differences);
     if unknown.is_empty() { Verdict::Known { names: known } } else { mismatch(unknown) }
@@ -328,7 +376,7 @@ fn typed(path: &str) -> String {
 }
 
 /// The old path may take entries in another order; that the registry takes them as requested is what the ledger knows.
-fn order(observation: &Observation, candidate: &[Event]) -> Verdict {
+fn order(mode: ComparisonMode, observation: &Observation, candidate: &[Event]) -> Verdict {
     let control: Vec<Event> =
         observation.executions.iter().flat_map(|execution| execution.events.iter().cloned()).collect();
     let (control, shadow) = (Trails::in_order_of_start(&control), Trails::in_order_of_start(candidate));
@@ -341,7 +389,8 @@ fn order(observation: &Observation, candidate: &[Event]) -> Verdict {
         Path::Legacy => (control, shadow),
         Path::Registry => (shadow, control),
     };
-    match known::excuse_order(&legacy, &registry, &request_order(observation)) {
+    let excuse = known::excuse_order(&legacy, &registry, &request_order(observation));
+    match excuse.filter(|_| mode == ComparisonMode::Paths) {
         Some(name) => Verdict::Known { names: BTreeSet::from([name]) },
         None => {
             let names = |ids: Vec<QueueId>| Some(ids.into_iter().map(|id| Value::from(id.as_str())).collect());
@@ -373,11 +422,17 @@ fn fields(legacy: &Canonical, registry: &Canonical) -> [(&'static str, Option<Va
 
 fn cosmetic(legacy: &Canonical, registry: &Canonical) -> Vec<Difference> {
     let side = |canonical: &Canonical| serde_json::to_value(&canonical.cosmetic).unwrap_or_default();
-    let (Value::Object(left), Value::Object(right)) = (side(legacy), side(registry)) else { return Vec::new() };
+    let mut out = differing(&side(legacy), &side(registry));
+    out.truncate(MAX_DIFFERENCES);
+    out
+}
+
+/// Where two objects differ, field by field.
+pub(crate) fn differing(left: &Value, right: &Value) -> Vec<Difference> {
+    let (Value::Object(left), Value::Object(right)) = (left, right) else { return Vec::new() };
     let mut out = Vec::new();
     let names: BTreeSet<&String> = left.keys().chain(right.keys()).collect();
     names.into_iter().for_each(|name| diff(name, left.get(name), right.get(name), &mut out));
-    out.truncate(MAX_DIFFERENCES);
     out
 }
 
@@ -416,6 +471,8 @@ pub struct ComparisonTally {
     pub matched: u64,
     /// Executions with known differences only.
     pub known: u64,
+    /// Executions that differ only where the control was seen to differ from itself.
+    pub noise: u64,
     /// Executions or orders that differ otherwise.
     pub mismatched: u64,
     /// Executions of which nothing could be said, those shed included.
@@ -424,6 +481,24 @@ pub struct ComparisonTally {
     pub known_differences: BTreeMap<&'static str, u64>,
     /// How often each signature was seen.
     pub signatures: BTreeMap<String, u64>,
+    /// What the control came to against its own core, which is in none of the others.
+    pub aa: AaTally,
+}
+
+/// What comparisons of the control with its own core have come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct AaTally {
+    /// Executions compared.
+    pub compared: u64,
+    /// Executions in which the control differed from itself, noise included.
+    pub differed: u64,
+}
+
+impl AaTally {
+    fn add(&mut self, verdict: &Verdict) {
+        self.compared += 1;
+        self.differed += u64::from(matches!(verdict, Verdict::Mismatch { .. } | Verdict::Noise { .. }));
+    }
 }
 
 /// Signatures that a tally tells apart; further ones are counted as mismatches only.
@@ -432,6 +507,9 @@ const MAX_SIGNATURES: usize = 1000;
 impl ComparisonTally {
     /// Adds a comparison.
     pub fn add(&mut self, comparison: &Comparison) {
+        if comparison.mode == ComparisonMode::Aa {
+            return comparison.executions.iter().for_each(|execution| self.aa.add(&execution.verdict));
+        }
         for execution in &comparison.executions {
             self.compared += 1;
             match &execution.verdict {
@@ -440,6 +518,7 @@ impl ComparisonTally {
                     self.known += 1;
                     self.add_known(names);
                 }
+                Verdict::Noise { .. } => self.noise += 1,
                 Verdict::Mismatch { signature, .. } => self.add_mismatch(signature),
                 Verdict::Inconclusive { .. } => self.inconclusive += 1,
             }
@@ -447,7 +526,7 @@ impl ComparisonTally {
         match &comparison.order {
             Verdict::Known { names } => self.add_known(names),
             Verdict::Mismatch { signature, .. } => self.add_mismatch(signature),
-            Verdict::Match | Verdict::Inconclusive { .. } => {}
+            Verdict::Match | Verdict::Noise { .. } | Verdict::Inconclusive { .. } => {}
         }
     }
 

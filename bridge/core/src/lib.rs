@@ -1,8 +1,8 @@
 //! What decides between the old and the new path of a notebook: the router and its plan, the lease, the ledger of executions and
-//! the gate on every commit; what compares the two: the shadow, normalisation and the ledger of known differences; the guard
-//! that rolls back on what comparisons say, and the kill switch; the records of what comparisons could not explain; and what
-//! reads a finished log: the audit and the backtest. This crate does no IO: time, flag sets and facts of the store come in as
-//! arguments.
+//! the gate on every commit; what compares the two: the shadow, normalisation, the ledger of known differences and the noise of
+//! the control; the guard that rolls back on what comparisons say, and the kill switch; the records of what comparisons could not
+//! explain; and what reads a finished log: the audit and the backtest. This crate does no IO: time, flag sets and facts of the
+//! store come in as arguments.
 
 mod audit;
 mod backtest;
@@ -14,6 +14,7 @@ mod kill;
 mod known;
 mod lease;
 mod ledger;
+mod noise;
 mod normalise;
 mod plan;
 mod record;
@@ -24,7 +25,10 @@ pub use audit::{Audit, Auditor, Finding, FindingKind, Group, MAX_LISTED, Place, 
 pub use backtest::{
     Backtest, Content, Differing, Parity, ROLLOUT_RULE, Readiness, Recorded, Replayed, Site, readiness,
 };
-pub use compare::{Compared, Comparison, ComparisonTally, Difference, Verdict, Why, judge, judge_both};
+pub use compare::{
+    AaTally, Compared, Comparison, ComparisonMode, ComparisonTally, Difference, Verdict, Why, judge,
+    judge_against_itself, judge_both,
+};
 pub use diagnostic::{Diagnostic, Level};
 pub use gate::{Gate, GateCounts, Mode, Pass, Refusal, Ruling};
 pub use guard::{
@@ -37,6 +41,7 @@ pub use kill::{Kill, KillWay};
 pub use known::{KNOWN_DIFFERENCES, KnownDifference, Pair, Seen};
 pub use lease::{Change, Lease, Token};
 pub use ledger::{Ledger, MAX_FINISHED_ROWS, Standing, Tally, Terminal};
+pub use noise::{MAX_NOISE_CLASSES, MAX_NOISE_PLACES, MAX_PAIRED_BYTES, NOISE_ALPHA, NOISE_LIMIT, NoiseModel};
 pub use normalise::{Canonical, Cosmetic, End, Hits, RULES_VERSION, normalise};
 pub use plan::{Known, Move, Plan, plan};
 pub use record::{

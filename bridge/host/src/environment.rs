@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bridge_core::{
-    Ability, Decision, Diagnostic, Evidence, GuardSettings, GuardStatus, Incident, Kill, KillWay, Known, Level, Plan,
-    ROUTE_FLAG, RearmError, Scope, Secret, Sources, UnkillError, decide_in,
+    Ability, ComparisonMode, Decision, Diagnostic, Evidence, GuardSettings, GuardStatus, Incident, Kill, KillWay,
+    Known, Level, Plan, ROUTE_FLAG, RearmError, Scope, Secret, Sources, UnkillError, decide_in,
 };
 use flags::{Context, DocumentError, Explanation, LiveFlags, Session};
 use legacy_compat::{BaseRuntime, Limits, RuntimeRegistry};
@@ -183,7 +183,11 @@ impl Environment {
             self.records.news().into_iter().map(|diagnostic| Effect::Diagnostic { diagnostic }).collect();
         let latch = Arc::clone(self.guarding.latch());
         for comparison in self.shadowing.take_done(key) {
-            let verdict = self.guarding.weigh(now, notebook.id(), self.flags.generation(), &comparison);
+            let verdict = match comparison.mode {
+                ComparisonMode::Paths => self.guarding.weigh(now, notebook.id(), self.flags.generation(), &comparison),
+                // It says nothing of the other path.
+                ComparisonMode::Aa => Vec::new(),
+            };
             let news = self.shadowing.news_of(notebook.id(), &comparison);
             effects.extend(notebook.step(now, Input::Compared(Ok(comparison))));
             effects.extend(verdict);

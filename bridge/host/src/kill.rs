@@ -82,7 +82,7 @@ impl KillSwitch {
 mod tests {
     use std::sync::mpsc;
 
-    use bridge_core::{Ability, Observation, Path, Reason};
+    use bridge_core::{Ability, ComparisonMode, Observation, Path, Reason};
     use flags::Context;
     use registry::{Capabilities, NotebookId, Now, RuntimeId, SessionId, SessionIdentity};
 
@@ -100,7 +100,8 @@ mod tests {
         let executions = Vec::new();
         let observation = Observation { serving: Path::Registry, identity, began: NOW, saw_refusal: false, executions };
         let notebook = NotebookId::from("nb");
-        Job { key, notebook, observation, decision, seeded: None, marks: None, program: None }
+        let mode = ComparisonMode::Paths;
+        Job { key, notebook, observation, decision, mode, seeded: None, marks: None, program: None }
     }
 
     /// The lane's thread never comes back from telling that it has done its first comparison.

@@ -22,11 +22,11 @@ mod sync {
     pub(super) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 }
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bridge_core::{Case, Comparison, Decision, Observation, Source, Why};
+use bridge_core::{Case, Comparison, ComparisonMode, Decision, NoiseModel, Observation, Source, Why};
 use registry::NotebookId;
 use serde::Serialize;
 
@@ -64,6 +64,9 @@ const STARVING_FACTOR: u64 = 10;
 /// How many times as long as the control a candidate may take.
 const DEADLINE_FACTOR: u64 = 2;
 
+/// The runtime type of what is compared: no other has a session on both paths.
+const COMPARED_TYPE: &str = "html";
+
 /// The way into the lane and out of it. Dropping it ends its threads once they come back.
 pub struct Lane {
     desk: Arc<Table>,
@@ -82,6 +85,8 @@ pub struct Job {
     pub observation: Observation,
     /// Why it is compared.
     pub decision: Decision,
+    /// What to compare it with.
+    pub mode: ComparisonMode,
     /// What spoils the candidate, in tests.
     pub seeded: Option<Seeded>,
     /// Where the run is marked; nowhere without a folder for it.
@@ -94,6 +99,34 @@ pub struct Job {
 struct Done {
     key: NotebookKey,
     comparison: Comparison,
+}
+
+impl Done {
+    /// However the comparison came about, it is of the mode that was asked for.
+    fn of(job: &Job, comparison: Comparison) -> Self {
+        Self { key: job.key, comparison: Comparison { mode: job.mode, ..comparison } }
+    }
+}
+
+/// What the lane's threads keep: what is known of noise, and the records of mismatches.
+///
+/// The lock: a thread that was abandoned may come back while the one in its place is comparing.
+#[derive(Clone)]
+struct Books {
+    noise: Arc<Mutex<NoiseModel>>,
+    records: Records,
+}
+
+impl Books {
+    /// Tells noise from mismatches, and has the mismatches written down. Of the control against itself nothing is.
+    fn take(&self, job: &Job, comparison: &mut Comparison, took: Duration) {
+        let mut noise = self.noise.lock().unwrap_or_else(PoisonError::into_inner);
+        noise.take(COMPARED_TYPE, &job.observation, comparison);
+        drop(noise);
+        if job.mode == ComparisonMode::Paths {
+            self.records.take(&case(job, comparison, took));
+        }
+    }
 }
 
 /// Calls the owner from whichever thread has done something.
@@ -121,7 +154,8 @@ impl Lane {
     pub fn open(records: Records, wake: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
         let limits = Limits { jobs: MAX_WAITING, bytes: MAX_WAITING_BYTES, wedged: MAX_WEDGED };
         let (desk, first) = Desk::new(limits);
-        let keeper = Keeper { desk: Arc::new(desk), wake: Arc::new(wake), records, opened: Instant::now() };
+        let books = Books { noise: Arc::default(), records };
+        let keeper = Keeper { desk: Arc::new(desk), wake: Arc::new(wake), books, opened: Instant::now() };
         let lane = Self { desk: Arc::clone(&keeper.desk) };
         let worker = keeper.hire(first)?;
         thread::Builder::new().name("runtime-bridge-keeper".to_owned()).spawn(move || keeper.keep(worker))?;
@@ -157,14 +191,14 @@ impl Drop for Lane {
 struct Keeper {
     desk: Arc<Table>,
     wake: Wake,
-    records: Records,
+    books: Books,
     /// The lane's time begins here.
     opened: Instant,
 }
 
 impl Keeper {
     fn hire(&self, shift: Shift) -> std::io::Result<Worker> {
-        Worker::hire(shift, Arc::clone(&self.desk), Arc::clone(&self.wake), self.records.clone(), self.opened)
+        Worker::hire(shift, Arc::clone(&self.desk), Arc::clone(&self.wake), self.books.clone(), self.opened)
     }
 
     fn keep(self, mut worker: Worker) {
@@ -217,11 +251,11 @@ fn case<'a>(job: &'a Job, comparison: &'a Comparison, took: Duration) -> Case<'a
 }
 
 fn timed_out(job: &Job) -> Done {
-    Done { key: job.key, comparison: Comparison::inconclusive(&job.observation, Why::Timeout) }
+    Done::of(job, Comparison::inconclusive(&job.observation, Why::Timeout))
 }
 
 fn off(job: &Job) -> Done {
-    Done { key: job.key, comparison: Comparison::inconclusive(&job.observation, Why::LaneOff) }
+    Done::of(job, Comparison::inconclusive(&job.observation, Why::LaneOff))
 }
 
 /// What an observation holds, roughly: each source stands in it twice, as a fact and in the output.

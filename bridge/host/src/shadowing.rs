@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bridge_core::{Comparison, Decision, Diagnostic, Evidence, Incident, Level, Observation, Verdict, Why};
+use bridge_core::{
+    Comparison, ComparisonMode, Decision, Diagnostic, Evidence, Incident, Level, Observation, Verdict, Why,
+};
 use registry::NotebookId;
 use serde::Serialize;
 
@@ -19,6 +21,7 @@ const MAX_TOLD_TIMEOUTS: u64 = 5;
 #[derive(Default)]
 pub struct Shadowing {
     lane: Option<Lane>,
+    mode: ComparisonMode,
     seeded: Option<Seeded>,
     program: Option<Arc<Program>>,
     marks: Option<Arc<Marks>>,
@@ -54,6 +57,8 @@ pub struct ShadowTally {
 pub struct ShadowStatus {
     /// Whether candidates run in a process of their own.
     pub is_separate: bool,
+    /// What the path that serves is compared with.
+    pub mode: ComparisonMode,
     /// How busy the lane is.
     #[serde(flatten)]
     pub lane: LaneStatus,
@@ -66,6 +71,11 @@ impl Shadowing {
     /// Compares from now on.
     pub fn open(&mut self, lane: Lane) {
         self.lane = Some(lane);
+    }
+
+    /// Compares the path that serves with this from now on.
+    pub fn compare_with(&mut self, mode: ComparisonMode) {
+        self.mode = mode;
     }
 
     /// Spoils candidates from now on, to see that it is noticed.
@@ -115,6 +125,7 @@ impl Shadowing {
                 notebook: notebook.clone(),
                 observation,
                 decision,
+                mode: self.mode,
                 seeded: self.seeded,
                 marks: self.marks.clone(),
                 program: self.program.clone(),
@@ -167,6 +178,7 @@ impl Shadowing {
     pub fn status(&self) -> ShadowStatus {
         ShadowStatus {
             is_separate: self.program.is_some(),
+            mode: self.mode,
             lane: self.lane.as_ref().map(Lane::status).unwrap_or_default(),
             tally: self.tally,
         }

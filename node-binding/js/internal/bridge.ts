@@ -32,6 +32,11 @@ export interface ShadowOptions {
    * overflows its stack or eats the memory brings down nothing else.
    */
   process?: "shared" | "separate";
+  /**
+   * Compares the path that serves with its own core instead of the other path, to see before a rollout how much the comparison
+   * itself disagrees. Such comparisons say `mode: "aa"` and are no evidence for the guard; `false`, the default, ends it.
+   */
+  aa?: boolean;
 }
 
 /** Where mismatches are written down, and what of them. */
@@ -95,14 +100,18 @@ export function configure(options: BridgeOptions): void {
   if (options.flags !== undefined) useFlags(options.flags);
 }
 
-function useShadow({ process }: ShadowOptions): void {
-  if (process === undefined) return;
-  if (process !== "shared" && process !== "separate") {
+function useShadow({ process, aa }: ShadowOptions): void {
+  if (process === undefined && aa === undefined) return;
+  if (aa !== undefined && typeof aa !== "boolean") {
+    throw new BridgeError("UNKNOWN_OPTION", `configure: shadow.aa is \`${String(aa)}\``, "it is `true` or `false`");
+  }
+  if (process !== undefined && process !== "shared" && process !== "separate") {
     throw new BridgeError("UNKNOWN_OPTION", `configure: shadow.process is \`${String(process)}\``, "it is `shared` or `separate`");
   }
   const missing = addonError();
   if (missing) return report({ level: "error", code: missing.code, message: missing.message, help: missing.help });
-  addon().separateShadow(process === "separate" ? JSON.stringify(shadowProgram()) : null);
+  if (aa !== undefined) addon().compareWithItself(aa);
+  if (process !== undefined) addon().separateShadow(process === "separate" ? JSON.stringify(shadowProgram()) : null);
 }
 
 let isExitNoticed = false;
@@ -405,11 +414,15 @@ export interface NotebookStatus {
     matched: number;
     /** With known differences only. */
     known: number;
+    /** With differences only where the path that serves was seen to differ from itself. Held: neither clean nor a mismatch. */
+    noise: number;
     mismatched: number;
     /** Nothing could be said; those that the shadow could not keep up with are among these. */
     inconclusive: number;
     knownDifferences: Record<string, number>;
     signatures: Record<string, number>;
+    /** With `shadow.aa`: executions compared, and those in which the path that serves differed from itself. In none of the others. */
+    aa: { compared: number; differed: number };
   };
   /** Stretches of work that are being compared. */
   comparing: number;

@@ -120,6 +120,8 @@ export type Verdict =
   | { verdict: "match" }
   /** Differences of the ledger of known differences; they count as clean. */
   | { verdict: "known"; names: string[] }
+  /** Differences only where the path that serves was seen to differ from itself; held, neither clean nor a mismatch. */
+  | { verdict: "noise"; paths: string[] }
   | { verdict: "mismatch"; signature: string; differences: Difference[] }
   | { verdict: "inconclusive"; why: string };
 
@@ -136,6 +138,8 @@ export interface Comparison {
   notebook: string;
   /** The path that served; the other one was the candidate. */
   serving: "legacy" | "registry";
+  /** The path that served was compared with its own core: `shadow.aa`. The other side then holds its second run. */
+  mode?: "aa";
   executions: (Verdict & { queueId: string; cellId: string; isRawEqual: boolean; cosmetic: Difference[] })[];
   /** Of the order in which the executions were started. */
   order: Verdict;
@@ -167,6 +171,8 @@ export interface Latched {
 export interface GuardTotals {
   compared: number;
   clean: number;
+  /** Different only where the path that serves was seen to differ from itself. */
+  noise: number;
   mismatched: number;
   /** Failed in the candidate only. */
   failed: number;
@@ -232,6 +238,8 @@ export interface GuardStatus {
 export interface ShadowStatus {
   /** Candidates run in a process of their own. */
   isSeparate: boolean;
+  /** What the path that serves is compared with: the other path, or (`aa`) its own core. */
+  mode: "paths" | "aa";
   /** Waiting to be compared. */
   waiting: number;
   waitingBytes: number;

@@ -31,15 +31,19 @@ pub enum Evidence {
 }
 
 /// How a comparison's outcome is to be weighed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Class {
     /// The same facts give the same result: every difference counts.
+    #[default]
     Deterministic,
     /// The results vary by themselves, so that a second run of the control was compared with the first.
     Noisy {
         /// Whether the control differed from itself.
         control_differs: bool,
     },
+    /// The results vary by themselves, and there is no second run of the control to hold against this one: nothing is bet, and
+    /// a difference holds a promotion.
+    Unpaired,
 }
 
 /// What came of a comparison.
@@ -47,6 +51,8 @@ pub enum Class {
 pub enum Outcome {
     /// Equal, or different as the ledger of known differences says.
     Clean,
+    /// Different only where the control was seen to differ from itself. It holds: nothing is counted for or against.
+    Noise,
     /// Different.
     Mismatch,
     /// The candidate failed where the control did not.
@@ -121,14 +127,15 @@ pub(super) enum Test {
 
 impl Evidence {
     /// All that a comparison says: an outcome for each execution, an incident where the candidate panicked or kept no order.
-    /// The classes of runtimes that are compared today are deterministic.
+    /// A candidate that failed has no noise to be held against.
     pub fn of(comparison: &Comparison) -> Vec<Self> {
         let failure = comparison.candidate_failure();
         let compared = comparison.executions.iter().map(|execution| Self::Compared {
             id: execution.queue_id.clone(),
-            class: Class::Deterministic,
+            class: if failure.is_some() { Class::Deterministic } else { execution.class },
             outcome: match &execution.verdict {
                 Verdict::Match | Verdict::Known { .. } => Outcome::Clean,
+                Verdict::Noise { .. } => Outcome::Noise,
                 Verdict::Mismatch { .. } if failure.is_some() => Outcome::Failed,
                 Verdict::Mismatch { .. } => Outcome::Mismatch,
                 Verdict::Inconclusive { .. } => Outcome::Inconclusive,
@@ -187,6 +194,7 @@ fn bet(metric: Metric, class: Class, is_hit: bool) -> Option<Bet> {
         Class::Noisy { control_differs } => {
             (is_hit != control_differs).then_some(Bet { metric, test: Test::Pairs, is_hit })
         }
+        Class::Unpaired => None,
     }
 }
 
@@ -216,5 +224,14 @@ mod tests {
         assert_eq!(bets(Outcome::Mismatch, false), [true]);
         assert_eq!(bets(Outcome::Clean, true), [false]);
         assert_eq!((bets(Outcome::Mismatch, true), bets(Outcome::Clean, false)), (vec![], vec![]));
+        assert_eq!((bets(Outcome::Noise, true), bets(Outcome::Noise, false)), (vec![false], vec![]));
+    }
+
+    #[test]
+    fn without_a_second_run_of_the_control_noise_is_bet_on_nothing() {
+        for outcome in [Outcome::Clean, Outcome::Noise, Outcome::Mismatch] {
+            let evidence = Evidence::Compared { id: QueueId::from("q"), class: Class::Unpaired, outcome };
+            assert_eq!(evidence.bets(), []);
+        }
     }
 }

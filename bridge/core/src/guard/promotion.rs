@@ -64,7 +64,9 @@ pub(super) struct Promotion {
 impl Promotion {
     pub(super) fn add(&mut self, now: Now, notebook: &NotebookId, evidence: &Evidence, needed: Needed) {
         match evidence {
-            Evidence::Compared { outcome: Outcome::Inconclusive, .. } | Evidence::Timed { .. } => return,
+            Evidence::Compared { outcome: Outcome::Inconclusive | Outcome::Noise, .. } | Evidence::Timed { .. } => {
+                return;
+            }
             Evidence::Compared { outcome: Outcome::Clean, .. } => self.clean = self.clean.saturating_add(1),
             Evidence::Compared { class: Class::Noisy { control_differs: true }, .. } => {}
             Evidence::Compared { .. } | Evidence::Incident(_) => self.hits = self.hits.saturating_add(1),

@@ -21,6 +21,9 @@ pub struct Totals {
     pub compared: u64,
     /// Without a difference that counts.
     pub clean: u64,
+    /// Different only where the control was seen to differ from itself.
+    #[serde(default)]
+    pub noise: u64,
     /// Different.
     pub mismatched: u64,
     /// Failed in the candidate only.
@@ -44,6 +47,7 @@ impl Totals {
         bump(&mut self.compared);
         bump(match outcome {
             Outcome::Clean => &mut self.clean,
+            Outcome::Noise => &mut self.noise,
             Outcome::Mismatch => &mut self.mismatched,
             Outcome::Failed => &mut self.failed,
             Outcome::Inconclusive => &mut self.inconclusive,

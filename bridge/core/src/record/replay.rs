@@ -72,7 +72,7 @@ impl Replay {
     /// What became of each execution and of their order, a line each, with the places that differ. Known differences agree.
     pub fn verdicts(&self) -> String {
         self.lines(|verdict| match verdict {
-            Verdict::Match | Verdict::Known { .. } => "agrees".to_owned(),
+            Verdict::Match | Verdict::Known { .. } | Verdict::Noise { .. } => "agrees".to_owned(),
             Verdict::Inconclusive { .. } => "nothing can be said".to_owned(),
             Verdict::Mismatch { differences, .. } => format!("differs{}", listed(differences)),
         })

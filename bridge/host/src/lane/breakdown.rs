@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::thread;
 
-use bridge_core::{Comparison, Fault, Observation, judge};
+use bridge_core::{Comparison, ComparisonMode, Fault, Observation, judge, judge_against_itself};
 
 /// One way for a candidate to break down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,12 +91,16 @@ impl Seeded {
 }
 
 /// Compares on this thread. A panic of the candidate ends its comparison, not the thread.
-pub(super) fn compare(observation: &Observation, seeded: Option<Seeded>) -> Comparison {
+pub(super) fn compare(observation: &Observation, mode: ComparisonMode, seeded: Option<Seeded>) -> Comparison {
     let compared = catch_unwind(AssertUnwindSafe(|| {
         if let Some(Seeded::Breakdown(breakdown)) = seeded {
             breakdown.happen();
         }
-        judge(observation, seeded.and_then(Seeded::fault))
+        let fault = seeded.and_then(Seeded::fault);
+        match mode {
+            ComparisonMode::Paths => judge(observation, fault),
+            ComparisonMode::Aa => judge_against_itself(observation, fault),
+        }
     }));
     compared.unwrap_or_else(|_| Comparison::panicked(observation))
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use bridge_core::Observation;
+use bridge_core::{ComparisonMode, Observation};
 use serde::{Deserialize, Serialize};
 
 use super::breakdown::{Seeded, compare};
@@ -26,12 +26,14 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 #[derive(Serialize)]
 pub(super) struct Asked<'a> {
     pub(super) observation: &'a Observation,
+    pub(super) mode: ComparisonMode,
     pub(super) seeded: Option<&'static str>,
 }
 
 #[derive(Deserialize)]
 struct Request {
     observation: Observation,
+    mode: ComparisonMode,
     seeded: Option<String>,
 }
 
@@ -57,8 +59,8 @@ pub fn serve() -> io::Result<()> {
     let mut output = io::stdout().lock();
     write_frame(&mut output, GREETING.as_bytes())?;
     for frame in incoming {
-        let Request { observation, seeded } = serde_json::from_slice(&frame)?;
-        let comparison = compare(&observation, seeded.as_deref().and_then(Seeded::parse));
+        let Request { observation, mode, seeded } = serde_json::from_slice(&frame)?;
+        let comparison = compare(&observation, mode, seeded.as_deref().and_then(Seeded::parse));
         write_frame(&mut output, &serde_json::to_vec(&comparison)?)?;
     }
     Ok(())

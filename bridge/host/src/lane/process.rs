@@ -56,7 +56,8 @@ impl Process {
     /// Has the child compare; waits for it.
     pub(super) fn compare(&mut self, program: &Program, job: &Job) -> Result<Comparison, Lost> {
         let deadline = Duration::from_millis(deadline_ms(&job.observation));
-        let asked = Asked { observation: &job.observation, seeded: job.seeded.map(super::Seeded::name) };
+        let seeded = job.seeded.map(super::Seeded::name);
+        let asked = Asked { observation: &job.observation, mode: job.mode, seeded };
         match self.ask(program, &asked, deadline) {
             Ok(comparison) => Ok(comparison),
             Err(failure) => {

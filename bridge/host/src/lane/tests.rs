@@ -56,6 +56,7 @@ fn job(name: Option<&str>) -> Job {
             &Context::new("nb"),
             Ability { is_built_in: true, has_live_query: true },
         ),
+        mode: ComparisonMode::Paths,
         seeded: name.map(|name| Seeded::parse(name).unwrap()),
         marks: None,
         program: None,
@@ -136,6 +137,16 @@ fn a_panic_and_a_flood_end_their_comparison_and_nothing_else() {
     assert!(owner.lane.submit(at_leisure("flood")));
     assert!(is_inconclusive(&owner.next(), Why::Truncated));
     assert_eq!(owner.lane.status(), LaneStatus::default());
+}
+
+#[test]
+fn against_itself_every_outcome_says_so_and_the_other_path_is_not_asked() {
+    let mut owner = Owner::new();
+    for name in [None, Some("panic"), Some("hang")] {
+        let aa = Job { observation: served_in(1), mode: ComparisonMode::Aa, ..job(name) };
+        assert!(owner.lane.submit(aa));
+        assert_eq!(owner.next().mode, ComparisonMode::Aa, "{name:?}");
+    }
 }
 
 #[test]

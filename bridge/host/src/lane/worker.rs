@@ -10,8 +10,7 @@ use super::breakdown::compare;
 use super::desk::{NEVER, Shift};
 use super::process::{Lost, Process};
 use super::scheduling::{Account, let_other_threads_pass};
-use super::{Done, Job, Table, Wake, case, deadline_ms, elapsed_ms, longest_ms, off};
-use crate::records::Records;
+use super::{Books, Done, Job, Table, Wake, deadline_ms, elapsed_ms, longest_ms, off};
 
 /// The keeper's view of a thread.
 pub(super) struct Worker {
@@ -30,13 +29,7 @@ struct Pulse {
 
 impl Worker {
     /// Begins a shift.
-    pub(super) fn hire(
-        shift: Shift,
-        desk: Arc<Table>,
-        wake: Wake,
-        records: Records,
-        opened: Instant,
-    ) -> io::Result<Self> {
+    pub(super) fn hire(shift: Shift, desk: Arc<Table>, wake: Wake, books: Books, opened: Instant) -> io::Result<Self> {
         let pulse =
             Arc::new(Pulse { began_ms: AtomicU64::new(0), starved_ms: AtomicU64::new(0), account: OnceLock::new() });
         let worker = Self { pulse: Arc::clone(&pulse), opened };
@@ -46,7 +39,7 @@ impl Worker {
                 // Nobody else opens one.
                 let _ = pulse.account.set(account);
             }
-            work(shift, &desk, &wake, &records, &pulse, opened);
+            work(shift, &desk, &wake, &books, &pulse, opened);
         })?;
         Ok(worker)
     }
@@ -77,7 +70,7 @@ impl Pulse {
     }
 }
 
-fn work(shift: Shift, desk: &Table, wake: &Wake, records: &Records, pulse: &Pulse, opened: Instant) {
+fn work(shift: Shift, desk: &Table, wake: &Wake, books: &Books, pulse: &Pulse, opened: Instant) {
     let mut process = Process::default();
     while let Some(job) = desk.next(shift, |job| pulse.begin(job, opened)) {
         let since = Instant::now();
@@ -85,7 +78,7 @@ fn work(shift: Shift, desk: &Table, wake: &Wake, records: &Records, pulse: &Puls
             None => {
                 pulse.starved_ms.store(pulse.starved_ms(), Ordering::Relaxed);
                 let mark = job.marks.as_ref().and_then(|marks| marks.begin(&job.notebook));
-                let comparison = compare(&job.observation, job.seeded);
+                let comparison = compare(&job.observation, job.mode, job.seeded);
                 drop(mark);
                 (comparison, false)
             }
@@ -94,8 +87,9 @@ fn work(shift: Shift, desk: &Table, wake: &Wake, records: &Records, pulse: &Puls
                 Err(Lost { comparison, is_for_good }) => (comparison, is_for_good),
             },
         };
-        records.take(&case(&job, &comparison, since.elapsed()));
-        desk.finish(shift, Done { key: job.key, comparison });
+        let mut done = Done::of(&job, comparison);
+        books.take(&job, &mut done.comparison, since.elapsed());
+        desk.finish(shift, done);
         if is_off {
             desk.switch_off(off);
         }

@@ -1,6 +1,6 @@
 //! Shadowing: on a route that compares, what the serving path does is followed and handed out for comparison.
 
-use bridge_core::{Comparison, Decision, Diagnostic, Level, Shadow, Source, Verdict};
+use bridge_core::{Comparison, ComparisonMode, Decision, Diagnostic, Level, Shadow, Source, Verdict};
 use registry::{Answer, CellId, Event, Now, Query, QueueEntry, Reply, SessionIdentity};
 
 use super::protocol::Shed;
@@ -104,7 +104,9 @@ impl Notebook {
             Err(shed) => self.comparisons.add_shed(shed.executions),
             Ok(comparison) => {
                 self.comparisons.add(&comparison);
-                self.report_mismatches(&comparison);
+                if comparison.mode == ComparisonMode::Paths {
+                    self.report_mismatches(&comparison);
+                }
                 self.effects.push(Effect::Compared { comparison: Box::new(comparison) });
             }
         }

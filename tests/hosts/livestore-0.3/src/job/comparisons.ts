@@ -15,6 +15,7 @@ export interface MismatchReport {
 export interface ComparisonCounts {
   readonly match: number;
   readonly known: number;
+  readonly noise: number;
   readonly mismatch: number;
   readonly inconclusive: number;
 }
@@ -26,7 +27,7 @@ const KEPT_MISMATCHES = 20;
 const SHOWN_CHARACTERS = 200;
 
 export class Comparisons {
-  readonly #counts = { match: 0, known: 0, mismatch: 0, inconclusive: 0 };
+  readonly #counts = { match: 0, known: 0, noise: 0, mismatch: 0, inconclusive: 0 };
   readonly #knownDifferences = new Map<string, number>();
   readonly mismatches: MismatchReport[] = [];
 
@@ -41,8 +42,8 @@ export class Comparisons {
 
   /** Null where nothing was compared. */
   get counts(): ComparisonCounts | null {
-    const { match, known, mismatch, inconclusive } = this.#counts;
-    return match + known + mismatch + inconclusive === 0 ? null : { ...this.#counts };
+    const { match, known, noise, mismatch, inconclusive } = this.#counts;
+    return match + known + noise + mismatch + inconclusive === 0 ? null : { ...this.#counts };
   }
 
   /** How often each known difference was seen, in alphabetical order. */

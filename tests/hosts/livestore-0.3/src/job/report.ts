@@ -125,6 +125,7 @@ const comparisonOf = (hosts: readonly NotebookHost[]): JobReport["comparison"] =
   return {
     match: sum(({ match }) => match),
     known: sum(({ known }) => known),
+    noise: sum(({ noise }) => noise),
     mismatch: sum(({ mismatch }) => mismatch),
     inconclusive: sum(({ inconclusive }) => inconclusive),
     knownDifferences: counted(hosts.flatMap(({ compared }) => Object.entries(compared.knownDifferences))),

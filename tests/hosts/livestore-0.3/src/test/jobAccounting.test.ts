@@ -47,7 +47,7 @@ const reportWith = (verdict: Verdict, notebooks: readonly NotebookReport[] = [],
       milliseconds: 1234,
     },
     accounting: { ...verdict, lost: of("lost"), doubled: of("doubled"), wrong: of("wrong"), faults },
-    comparison: { match: 1, known: 2, mismatch, inconclusive: 0, knownDifferences: { "no-metadata": 2 }, mismatches: [] },
+    comparison: { match: 1, known: 2, noise: 0, mismatch, inconclusive: 0, knownDifferences: { "no-metadata": 2 }, mismatches: [] },
     problems: [],
   };
 };
@@ -113,7 +113,7 @@ test("the table is aligned and tells of moves and runs", () => {
     row("short", {}),
     row(`${"long-".repeat(8)}name`, { movedFrom: "legacy", route: "registry", reason: "targeting", cells: 120 }),
     row("stopped", { route: null, reason: null, milliseconds: null, runs: 12 }),
-    row("tried", { route: "shadow", comparison: { match: 1, known: 20, mismatch: 3, inconclusive: 0 } }),
+    row("tried", { route: "shadow", comparison: { match: 1, known: 20, noise: 0, mismatch: 3, inconclusive: 0 } }),
   ];
   const report = reportWith(judge([...A, ...B]), rows);
   assert.deepEqual(tableOf(report, true).split("\n"), [
