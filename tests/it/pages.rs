@@ -80,7 +80,7 @@ fn what_the_guard_finds_and_how_soon() {
         "{heading}\n\
          10,000 simulated runs of 3,000 comparisons for each row: the share of runs that roll back, and the median comparison at which\n\
          they do. *Noise* is how often two runs of the old path differ by themselves, *excess* how often the new one differs on top.\n\
-         A class with noise is tested by pairs, one without by rate (here with a limit of 1 %; on noise, where it is never used, it\n\
+         A class with [noise](noise.md) is tested by pairs, one without by rate (here with a limit of 1 %; on noise, where it is never used, it\n\
          shows why). The last column is a rule of thumb for comparison: more than five of the last hundred. `npm run test:long`\n\
          reproduces every figure, and every `npm test` a slice of the runs.\n\n\
          | noise | excess | pairs | rate | more than 5 of 100 |\n| --- | --- | --- | --- | --- |\n",
