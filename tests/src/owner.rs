@@ -1,6 +1,6 @@
 //! An owner of a notebook in memory: it performs effects as an environment with a store does, on virtual time.
 
-mod host_code;
+pub(crate) mod host_code;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -152,7 +152,7 @@ impl MemoryOwner {
     }
 }
 
-fn output(row: &QueueRow, source: String) -> Event {
+pub(crate) fn output(row: &QueueRow, source: String) -> Event {
     let content = Container::Inline { data: source.into(), metadata: Some(serde_json::Map::new()) };
     Event::MultimediaResultOutputAdded(MultimediaResultOutputAdded {
         id: OutputId::from(format!("out-{}", row.id)),
@@ -163,7 +163,7 @@ fn output(row: &QueueRow, source: String) -> Event {
     })
 }
 
-fn completed(row: &QueueRow, now: registry::Now) -> Event {
+pub(crate) fn completed(row: &QueueRow, now: registry::Now) -> Event {
     Event::ExecutionCompleted(ExecutionCompleted {
         queue_id: row.id.clone(),
         cell_id: row.cell_id.clone(),

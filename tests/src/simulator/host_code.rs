@@ -4,14 +4,14 @@
 use bridge_core::{Path, Token};
 use bridge_host::step::{Facade, HostEvent, Input, RuntimeKey};
 use registry::{
-    Answer, Container, Event, ExecutionAssigned, ExecutionCompleted, ExecutionStarted, ExecutionStatus, Failure,
-    MultimediaResultOutputAdded, OutputId, QueueRow, QueueStatus, Reply, RuntimeSessionTerminated, RuntimeType,
-    SessionIdentity, TerminationReason, session_events,
+    Answer, Event, ExecutionAssigned, ExecutionStarted, Failure, QueueRow, QueueStatus, Reply,
+    RuntimeSessionTerminated, RuntimeType, SessionIdentity, TerminationReason, session_events,
 };
 
 use super::action::Misdeed;
 use super::oracle::Invariant;
 use super::site::Site;
+use crate::owner::host_code::{completed, output};
 
 const POLL_EVERY_MS: u64 = 50;
 
@@ -254,26 +254,4 @@ impl Site {
         let _ = self.host_commit(key, facade % sessions, event);
         self.settle();
     }
-}
-
-fn output(row: &QueueRow, source: String) -> Event {
-    let content = Container::Inline { data: source.into(), metadata: Some(serde_json::Map::new()) };
-    Event::MultimediaResultOutputAdded(MultimediaResultOutputAdded {
-        id: OutputId::from(format!("out-{}", row.id)),
-        cell_id: row.cell_id.clone(),
-        position: 0.into(),
-        representations: [("text/html".to_owned(), content)].into_iter().collect(),
-        execution_count: 1,
-    })
-}
-
-fn completed(row: &QueueRow, now: registry::Now) -> Event {
-    Event::ExecutionCompleted(ExecutionCompleted {
-        queue_id: row.id.clone(),
-        cell_id: row.cell_id.clone(),
-        status: ExecutionStatus::Success,
-        error: None,
-        completed_at: now.timestamp(),
-        execution_duration_ms: 1_u64.into(),
-    })
 }

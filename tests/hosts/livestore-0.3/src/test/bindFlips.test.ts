@@ -1,11 +1,11 @@
 // Does an execution of the host's own code survive a flip exactly once?
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import type { RuntimeConfiguration } from "../old/types.js";
 import { events, tables } from "../old/livestore.js";
-import { HtmlRuntime } from "../runtimes.js";
+import type { HtmlRuntime } from "../runtimes.js";
 import { follow, queryDb, type Store } from "../store.js";
-import { Bound, cellIds, diagnostics, drained, pathOf, route, until } from "./bound.js";
+import { Bound, cellIds, diagnostics, drained, held, pathOf, route, until } from "./bound.js";
 
 /** The facade that the host's doStart was given. */
 const facadeOf = (runtime: HtmlRuntime): Store => (runtime as unknown as { store: Store }).store;
@@ -125,29 +125,6 @@ test("a subscription of the host's code is shown what it missed once its facade 
   await notebook.untilCompleted(1);
   assert.ok(seen.some(([id]) => id === "qc000"));
 });
-
-/** Host code that may be held between the start of an execution and its end. */
-class HesitantRuntime extends HtmlRuntime {
-  static gate: Promise<void> = Promise.resolve();
-
-  override async executeCode(cellId: string, code: string): Promise<void> {
-    await HesitantRuntime.gate;
-    await super.executeCode(cellId, code);
-  }
-}
-
-/** A notebook whose first cell has been started and is held until it is released; its second cell waits. */
-const held = async (t: TestContext) => {
-  route("legacy");
-  const notebook = await Bound.open(t, 2);
-  let release = (): void => undefined;
-  HesitantRuntime.gate = new Promise((resolve) => (release = resolve));
-  const runtime = await notebook.start(HesitantRuntime);
-  notebook.request("c000");
-  await until("the start", () => notebook.all("v1.ExecutionStarted").length === 1);
-  notebook.request("c001");
-  return { notebook, runtime, release };
-};
 
 test("a flip waits for what the host's code has started", async (t) => {
   const { notebook, runtime, release } = await held(t);

@@ -194,3 +194,27 @@ export const cellIds = (count: number): string[] =>
 
 /** Resolves when nothing of the present turn is left. */
 export const drained = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Host code that may be held between the start of an execution and its end. */
+class HesitantRuntime extends HtmlRuntime {
+  static gate: Promise<void> = Promise.resolve();
+
+  override async executeCode(cellId: string, code: string): Promise<void> {
+    await HesitantRuntime.gate;
+    await super.executeCode(cellId, code);
+  }
+}
+
+/** A notebook on the old path whose first cell has been started and is held, whose second cell waits. */
+export const held = async (t: TestContext) => {
+  route("legacy");
+  const notebook = await Bound.open(t, 2);
+  let release = (): void => undefined;
+  HesitantRuntime.gate = new Promise((resolve) => (release = resolve));
+  const runtime = await notebook.start(HesitantRuntime);
+  notebook.request("c000");
+  await until("the start", () => notebook.all("v1.ExecutionStarted").length === 1);
+  notebook.request("c001");
+  t.after(release);
+  return { notebook, runtime, release };
+};

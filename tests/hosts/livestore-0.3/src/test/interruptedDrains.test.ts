@@ -1,36 +1,12 @@
 // What if the world stands still, jumps or ends while a drain is under way?
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import type { RuntimeConfiguration } from "../old/types.js";
 import { HtmlRuntime } from "../runtimes.js";
-import { Bound, diagnostics, drained, route, until } from "./bound.js";
+import { Bound, diagnostics, drained, held, route } from "./bound.js";
 
 const FENCED = "runtime-bridge: fenced";
 const HOUR_MS = 3_600_000;
-
-/** Host code that may be held between the start of an execution and its end. */
-class HesitantRuntime extends HtmlRuntime {
-  static gate: Promise<void> = Promise.resolve();
-
-  override async executeCode(cellId: string, code: string): Promise<void> {
-    await HesitantRuntime.gate;
-    await super.executeCode(cellId, code);
-  }
-}
-
-/** A notebook on the old path whose first cell has been started and is held, whose second cell waits. */
-const held = async (t: TestContext) => {
-  route("legacy");
-  const notebook = await Bound.open(t, 2);
-  let release = (): void => undefined;
-  HesitantRuntime.gate = new Promise((resolve) => (release = resolve));
-  const runtime = await notebook.start(HesitantRuntime);
-  notebook.request("c000");
-  await until("the start", () => notebook.all("v1.ExecutionStarted").length === 1);
-  notebook.request("c001");
-  t.after(release);
-  return { notebook, runtime, release };
-};
 
 /** How executions ended: by id, with the error if any. */
 const ends = (notebook: Bound): unknown[] =>
