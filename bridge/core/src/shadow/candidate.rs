@@ -13,9 +13,10 @@
 //! It is no event that the gate could let through:
 //!
 //! ```compile_fail,E0308
-//! fn commit(gate: &mut bridge_core::Gate, ledger: &mut bridge_core::Ledger, pass: bridge_core::Pass) {
-//!     let observation: bridge_core::Observation = todo!();
-//!     gate.judge(ledger, pass, &bridge_core::run_candidate(&observation));
+//! use bridge_core::{Gate, Ledger, Observation, Pass, run_candidate};
+//!
+//! fn commit(gate: &mut Gate, ledger: &mut Ledger, pass: Pass, observation: &Observation) {
+//!     gate.judge(ledger, pass, &run_candidate(observation));
 //! }
 //! ```
 //!

@@ -14,6 +14,7 @@ test("a fault rolls everybody back, and every execution runs exactly once", { ti
     /\n *\d+\.\d s {4}\d+ executions compared, 0 differ\n/,
     /mismatch in notebook demo-\d\d, execution/,
     /the guard rolls back notebook demo-\d\d/,
+    /the guard rolls back everywhere/,
     /put in force again: (\d+) of \1 stay on the old path/,
     /(\d+) requested, \1 executed exactly once, 0 lost, 0 doubled\n$/,
   ]) {

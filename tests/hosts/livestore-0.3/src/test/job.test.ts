@@ -198,8 +198,16 @@ test("the command ends by itself and keeps standard output for the result", DEAD
   assert.deepEqual([refused.status, refused.out], [2, ""], refused.err);
 });
 
-/** One fault of an execution's end, one of its place, two of what it shows. */
-const FAULTS = ["dropped-terminal", "late-output", "doubled-output", "changed-character"];
+/** Two faults of an execution's end, one of its place, four of what it shows. */
+const FAULTS = [
+  "dropped-terminal",
+  "failed-terminal",
+  "late-output",
+  "dropped-output",
+  "doubled-output",
+  "changed-character",
+  "wrong-execution-count",
+];
 
 test("on the routes that compare the paths agree, and what is spoiled in a candidate costs the exit status", DEADLINE, async (t) => {
   t.after(() => seedCandidateFault(null));
