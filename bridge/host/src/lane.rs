@@ -208,6 +208,9 @@ impl Keeper {
                 continue;
             }
             let place = self.desk.abandon(shift, &job, timed_out(&job));
+            if place != Place::Taken {
+                worker.step_back();
+            }
             match place {
                 Place::Free(shift) => match self.hire(shift) {
                     Ok(hired) => worker = hired,

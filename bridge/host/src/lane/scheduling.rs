@@ -4,6 +4,10 @@
 #[cfg(unix)]
 const NICENESS: i32 = 10;
 
+/// How nice a thread can be: it gets a hundredth of a core that somebody else wants, and gives way at once.
+#[cfg(target_os = "linux")]
+const NICEST: i32 = 19;
+
 /// Puts this thread behind those that serve. Only Linux knows a niceness of threads; elsewhere this does nothing.
 pub(super) fn let_other_threads_pass() {
     #[cfg(target_os = "linux")]
@@ -20,6 +24,37 @@ pub(super) fn let_other_processes_pass() {
 fn be_nice() {
     // Being nicer is always allowed; a kernel that refuses leaves things as they are.
     let _ = rustix::process::setpriority_process(None, NICENESS);
+}
+
+/// A thread as the scheduler knows it.
+#[cfg(target_os = "linux")]
+pub(super) struct Thread(rustix::thread::Pid);
+
+#[cfg(target_os = "linux")]
+impl Thread {
+    /// The calling one.
+    pub(super) fn current() -> Option<Self> {
+        Some(Self(rustix::thread::gettid()))
+    }
+
+    /// Leaves it what nobody else wants of a core. Nothing waits for it any more, and it may spin for as long as the process lives.
+    pub(super) fn let_everybody_pass(&self) {
+        // As for being nice at all.
+        let _ = rustix::process::setpriority_process(Some(self.0), NICEST);
+    }
+}
+
+/// Elsewhere a thread has no niceness.
+#[cfg(not(target_os = "linux"))]
+pub(super) struct Thread;
+
+#[cfg(not(target_os = "linux"))]
+impl Thread {
+    pub(super) fn current() -> Option<Self> {
+        None
+    }
+
+    pub(super) fn let_everybody_pass(&self) {}
 }
 
 /// The kernel's account of a thread: how long it ran, how long it waited for a core.

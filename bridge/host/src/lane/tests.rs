@@ -114,6 +114,21 @@ fn what_does_not_come_back_is_given_up_and_the_next_is_compared() {
     }
 }
 
+/// The nice value stands behind the name in parentheses, as the 17th number from there.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_abandoned_gives_way_to_everybody() {
+    let mut owner = Owner::new();
+    owner.submit(Some("spin"));
+    assert!(is_inconclusive(&owner.next(), Why::Timeout));
+    let niceness = |task: std::io::Result<std::fs::DirEntry>| {
+        let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).ok()?;
+        stat.rsplit(')').next()?.split_ascii_whitespace().nth(16)?.parse::<i32>().ok()
+    };
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    assert!(tasks.filter_map(niceness).any(|nice| nice == 19));
+}
+
 #[test]
 fn after_three_that_are_away_nothing_is_compared_any_more() {
     let mut owner = Owner::new();

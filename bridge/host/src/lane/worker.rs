@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::breakdown::compare;
 use super::desk::{NEVER, Shift};
 use super::process::{Lost, Process};
-use super::scheduling::{Account, let_other_threads_pass};
+use super::scheduling::{Account, Thread, let_other_threads_pass};
 use super::{Books, Done, Job, Table, Wake, deadline_ms, elapsed_ms, longest_ms, off};
 
 /// The keeper's view of a thread.
@@ -19,26 +19,26 @@ pub(super) struct Worker {
 }
 
 /// How a thread is doing, written by itself.
+#[derive(Default)]
 struct Pulse {
     began_ms: AtomicU64,
     /// How long the thread had waited for a core, in all its life, when its job began.
     starved_ms: AtomicU64,
     /// The thread's own account at the operating system's, where there is one.
     account: OnceLock<Account>,
+    thread: OnceLock<Thread>,
 }
 
 impl Worker {
     /// Begins a shift.
     pub(super) fn hire(shift: Shift, desk: Arc<Table>, wake: Wake, books: Books, opened: Instant) -> io::Result<Self> {
-        let pulse =
-            Arc::new(Pulse { began_ms: AtomicU64::new(0), starved_ms: AtomicU64::new(0), account: OnceLock::new() });
+        let pulse = Arc::<Pulse>::default();
         let worker = Self { pulse: Arc::clone(&pulse), opened };
         thread::Builder::new().name("runtime-bridge-shadow".to_owned()).spawn(move || {
             let_other_threads_pass();
-            if let Some(account) = Account::of_this_thread() {
-                // Nobody else opens one.
-                let _ = pulse.account.set(account);
-            }
+            // Nobody else sets either.
+            let _ = Account::of_this_thread().map(|account| pulse.account.set(account));
+            let _ = Thread::current().map(|thread| pulse.thread.set(thread));
             work(shift, &desk, &wake, &books, &pulse, opened);
         })?;
         Ok(worker)
@@ -51,6 +51,13 @@ impl Worker {
         let may_take_ms = deadline_ms.saturating_add(starved_ms).min(longest_ms(deadline_ms));
         let due_ms = self.pulse.began_ms.load(Ordering::Relaxed) + may_take_ms;
         (due_ms > elapsed_ms(self.opened)).then_some(due_ms)
+    }
+
+    /// It was abandoned: from now on it costs nobody anything.
+    pub(super) fn step_back(&self) {
+        if let Some(thread) = self.pulse.thread.get() {
+            thread.let_everybody_pass();
+        }
     }
 }
 
