@@ -24,7 +24,7 @@ const OURS: [(&str, &str); 3] =
     [("fractional", "flagd.fractional"), ("starts_with", "flagd.starts_with"), ("ends_with", "flagd.ends_with")];
 
 /// JsonLogic's operators without `reduce`, which can double its result at each step, and `log`, which is a side effect.
-const ENGINES: [&str; 33] = [
+pub(crate) const ENGINES: [&str; 33] = [
     "var",
     "missing",
     "missing_some",
