@@ -72,3 +72,66 @@ test("a runtime that fails to start leaves the one that serves alone", async (t)
   assert.equal(first.getState().isActive, true);
   assert.deepEqual(notebook.activeSessions, [first.getState().sessionId]);
 });
+
+/** Has `act` done once, as soon as the runtime shows that it is about to execute. */
+const onceBusy = (runtime, act) => {
+  const unsubscribe = runtime.onStateChange(({ status }) => {
+    if (status !== "busy") return;
+    unsubscribe();
+    act();
+  });
+};
+
+test("a session that is ended while it takes up its line executes nothing more, before the live query has told it", async (t) => {
+  const { cells, requests } = cellsAndRequests(50);
+  const notebook = await Notebook.open(t, { cells });
+  const runtime = await notebook.start();
+  onceBusy(runtime, () => notebook.host(terminated(runtime.getState().sessionId), foreign));
+  notebook.request(...requests);
+  await until("inactive", () => runtime.getState().status === "inactive");
+  await drained();
+  assert.deepEqual(notebook.all("v1.ExecutionAssigned"), []);
+  assert.deepEqual(notebook.activeSessions, ["theirs"]);
+});
+
+test("what such a session has claimed is taken up by the next one", async (t) => {
+  const { cells, requests } = cellsAndRequests(50);
+  const notebook = await Notebook.open(t, { cells });
+  const first = await notebook.start();
+  onceBusy(first, () => notebook.host(terminated(first.getState().sessionId)));
+  notebook.request(...requests);
+  await until("inactive", () => first.getState().status === "inactive");
+  await first.start(notebook.id);
+  await notebook.untilCompleted(50);
+  notebook.assertEachRanOnce(requests);
+});
+
+test("a runtime that is started while another takes up its line executes the line", async (t) => {
+  const { cells, requests } = cellsAndRequests(50);
+  const notebook = await Notebook.open(t, { cells });
+  const first = await notebook.start();
+  const second = notebook.runtime();
+  const started = new Promise((resolve) => onceBusy(first, () => resolve(second.start(notebook.id))));
+  notebook.request(...requests);
+  await started;
+  await notebook.untilCompleted(50);
+  notebook.assertEachRanOnce(requests);
+  notebook.assertNeverTwoSessions();
+});
+
+test("a session that is ended and stopped while it takes up its line leaves the line", async (t) => {
+  const { cells, requests } = cellsAndRequests(50);
+  const notebook = await Notebook.open(t, { cells });
+  const first = await notebook.start();
+  const { sessionId } = first.getState();
+  const stopped = new Promise((resolve) => onceBusy(first, () => {
+    notebook.host(terminated(sessionId), foreign);
+    resolve(first.stop());
+  }));
+  notebook.request(...requests);
+  await stopped;
+  assert.deepEqual(notebook.all("v1.ExecutionAssigned"), []);
+  await first.start(notebook.id);
+  await notebook.untilCompleted(50);
+  notebook.assertEachRanOnce(requests);
+});

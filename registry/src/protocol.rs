@@ -127,6 +127,8 @@ pub enum Query {
     Entries(Vec<QueueId>),
     /// The sources of these cells; a cell that does not exist is absent from the answer.
     CellSources(Vec<CellId>),
+    /// The same for a session that is about to execute them: nothing once its row is active no more.
+    Work(SessionId, Vec<CellId>),
 }
 
 /// The outcome of an effect.
@@ -150,6 +152,8 @@ pub enum Reply {
     Entries(Vec<QueueEntry>),
     /// Cell sources by id.
     Sources(IndexMap<CellId, String>),
+    /// Cell sources by id, for a session that is active.
+    Work(Option<IndexMap<CellId, String>>),
 }
 
 /// Why an effect failed: what a host would see as the thrown value.

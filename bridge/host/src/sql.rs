@@ -9,9 +9,9 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Statement {
-    /// The text; its only bind parameter, if any, is `?`.
+    /// The text; its bind parameters are written `?`.
     pub query: &'static str,
-    /// The value of that parameter.
+    /// The values of these parameters, in order.
     pub bind_values: Vec<String>,
     /// The [`registry::Reply`] that the JSON is.
     pub reply: &'static str,
@@ -22,6 +22,9 @@ const ACTIVE_SESSIONS: &str = "SELECT json_group_array(sessionId) AS value FROM 
 
 const CELL_SOURCES: &str = "SELECT json_group_object(id, source) AS value FROM cells \
     WHERE id IN (SELECT json_each.value FROM json_each(?))";
+
+const WORK: &str = "SELECT CASE WHEN EXISTS (SELECT 1 FROM runtimeSessions WHERE sessionId = ? AND isActive = 1) \
+    THEN (SELECT json_group_object(id, source) FROM cells WHERE id IN (SELECT json_each.value FROM json_each(?))) END AS value";
 
 /// Reads queue rows with this condition and order.
 macro_rules! entries {
@@ -60,6 +63,9 @@ pub fn statement(query: &Query) -> Statement {
         Query::OpenEntries => (OPEN_ENTRIES, vec![], "entries"),
         Query::Entries(ids) => (ENTRIES, vec![json_list(ids.iter().map(registry::QueueId::as_str))], "entries"),
         Query::CellSources(ids) => (CELL_SOURCES, vec![json_list(ids.iter().map(registry::CellId::as_str))], "sources"),
+        Query::Work(session, ids) => {
+            (WORK, vec![session.to_string(), json_list(ids.iter().map(registry::CellId::as_str))], "work")
+        }
     };
     Statement { query: text, bind_values, reply }
 }

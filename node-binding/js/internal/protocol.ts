@@ -19,7 +19,7 @@ export type Reply =
   | { type: "done" }
   | { type: "flag"; value: boolean }
   | { type: "text"; value: string }
-  | { type: "sessions" | "entries" | "sources"; value: unknown };
+  | { type: "sessions" | "entries" | "sources" | "work"; value: unknown };
 
 export type Answer = Outcome<Reply>;
 
@@ -38,7 +38,7 @@ export interface SessionIds {
 export interface Statement {
   query: string;
   bindValues: string[];
-  reply: "sessions" | "entries" | "sources";
+  reply: "sessions" | "entries" | "sources" | "work";
 }
 
 export type Hook =

@@ -51,7 +51,8 @@ impl Agent {
     pub(super) fn resume_execution(&mut self, now: Now, work: Work, answer: Answer) {
         match (work, answer) {
             (Work::Claiming(entries), Ok(Reply::Claimed(granted))) => self.read(entries, &granted),
-            (Work::Reading(entries), Ok(Reply::Sources(sources))) => self.execute(now, entries, &sources),
+            (Work::Reading(entries), Ok(Reply::Work(Some(sources)))) => self.execute(now, entries, &sources),
+            (Work::Reading(_), Ok(Reply::Work(None))) => self.ended_elsewhere(),
             (Work::Committing { rest, .. } | Work::Failing { rest, .. }, Ok(_)) => self.commit_rest(rest),
             (Work::Committing { runs, rest }, Err(failure)) => self.verify(runs, rest, failure),
             (Work::Verifying { runs, rest, failure }, Ok(Reply::Entries(rows))) => {
@@ -72,8 +73,9 @@ impl Agent {
         let mut cells: Vec<CellId> = entries.iter().map(|entry| entry.cell_id.clone()).collect();
         cells.sort_unstable();
         cells.dedup();
+        let Some(session) = self.session_id().cloned() else { return };
         self.effects.push(Effect::Phase(Phase::Busy));
-        self.query(Work::Reading(entries), Query::CellSources(cells));
+        self.query(Work::Reading(entries), Query::Work(session, cells));
     }
 
     /// html ends within its step: the runs are built here and committed together.

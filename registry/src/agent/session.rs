@@ -72,6 +72,12 @@ impl Agent {
         }
     }
 
+    /// The store shows the session as over before anybody has told of it: nothing of what was claimed has been committed.
+    pub(super) fn ended_elsewhere(&mut self) {
+        self.on_active_sessions(&[]);
+        self.next();
+    }
+
     pub(super) fn resume_session(&mut self, step: SessionStep, answer: Answer) {
         match (step, answer) {
             (SessionStep::Displacing, Ok(Reply::Sessions(active))) => self.announce(active),

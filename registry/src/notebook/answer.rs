@@ -1,6 +1,9 @@
 //! The reads of a core, answered from the tables.
 
+use indexmap::IndexMap;
+
 use super::{NotebookState, QueueRow};
+use crate::CellId;
 use crate::event::QueueStatus;
 use crate::protocol::{Query, QueueEntry, Reply};
 
@@ -16,11 +19,17 @@ impl NotebookState {
             Query::AssignedTo(session) => by_id(self.assigned_to(session)),
             Query::OpenEntries => in_order(self.queue().filter(|row| is_open(row))),
             Query::Entries(ids) => in_order(self.queue().filter(|row| ids.contains(&row.id))),
-            Query::CellSources(cells) => {
-                let source = |id| self.cell(id).map(|cell| (cell.id.clone(), cell.source.clone()));
-                Reply::Sources(cells.iter().filter_map(source).collect())
+            Query::CellSources(cells) => Reply::Sources(self.sources(cells)),
+            Query::Work(session, cells) => {
+                let is_active = self.active_sessions().any(|row| row.session_id == *session);
+                Reply::Work(is_active.then(|| self.sources(cells)))
             }
         }
+    }
+
+    fn sources(&self, cells: &[CellId]) -> IndexMap<CellId, String> {
+        let source = |id| self.cell(id).map(|cell| (cell.id.clone(), cell.source.clone()));
+        cells.iter().filter_map(source).collect()
     }
 }
 

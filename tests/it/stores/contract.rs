@@ -174,6 +174,10 @@ impl Ask {
             "openEntries" => Query::OpenEntries,
             "entries" => Query::Entries(ids().into_iter().map(QueueId::from).collect()),
             "cellSources" => Query::CellSources(ids().into_iter().map(CellId::from).collect()),
+            "work" => {
+                let cells: Vec<CellId> = serde_json::from_str(&self.bind_values[1]).unwrap();
+                Query::Work(SessionId::from(self.bind_values[0].as_str()), cells)
+            }
             other => panic!("unknown question `{other}`"),
         }
     }

@@ -35,7 +35,7 @@ mod registry;
 
 use ::registry::{
     Answer, CellCreated, CellSourceChanged, CellType, Container, Event, ExecutionAssigned, ExecutionRequested, Failure,
-    IdSource, NotebookState, Now, Query, QueueId, QueueStatus, Reply, UserId,
+    IdSource, NotebookState, Now, Query, QueueId, QueueStatus, Reply, RuntimeType, UserId, session_events,
 };
 
 use super::{Observation, ObservedExecution, Source, Trails};
@@ -212,9 +212,11 @@ struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    /// The notebook as the host made it, before anybody claimed.
+    /// The notebook as the host made it, with the session announced, before anybody claimed.
     fn new(observation: &'a Observation, room: Room) -> Self {
         let mut state = NotebookState::new();
+        let session = session_events(Vec::new(), &observation.identity, RuntimeType::html().name);
+        session.iter().for_each(|event| state.apply(event));
         let mut trails = Trails::default();
         let mut requests: Vec<&ObservedExecution> = observation.executions.iter().collect();
         requests.sort_by_key(|execution| execution.rank);

@@ -178,6 +178,7 @@ impl Notebook {
         if lease.is_some_and(|lease| lease.token == self.token) {
             self.token = self.token.raised();
         }
+        self.give_back_claims(runtime);
         self.set_facade(runtime, Facade::Closed);
         self.step_legacy(now, runtime, |core| core.release(now));
         self.step_agent(now, runtime, registry::Input::Release);
@@ -321,6 +322,7 @@ impl Notebook {
 
     /// The agent's session is over. Code of the host's that served before a flip still runs, and is stopped with it.
     fn stopped(&mut self, now: Now, runtime: RuntimeKey, outcome: Result<(), Failure>) {
+        self.give_back_claims(runtime);
         let seat = self.seat(runtime);
         seat.lease = None;
         let is_host_running = seat.legacy.host_code().is_some_and(|code| code.is_running());
@@ -337,10 +339,15 @@ impl Notebook {
         }
     }
 
-    /// The store refused even to hear of a failure. What is claimed is given back, for a later session on either path.
-    fn broken(&mut self, now: Now, runtime: RuntimeKey, failure: Failure) {
+    /// What the agent has claimed and not begun waits for a later session, on either path.
+    fn give_back_claims(&mut self, runtime: RuntimeKey) {
         let token = self.seat(runtime).agent_token;
         self.ledger.release_claims(token);
+    }
+
+    /// The store refused even to hear of a failure.
+    fn broken(&mut self, now: Now, runtime: RuntimeKey, failure: Failure) {
+        self.give_back_claims(runtime);
         let diagnostic = Diagnostic {
             level: Level::Error,
             code: "STORE_REFUSED",

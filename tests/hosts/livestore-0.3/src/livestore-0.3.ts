@@ -7,7 +7,7 @@ import { makeAdapter } from "@livestore/adapter-node";
 import { createStore, type LiveQueryDef, provideOtel } from "@livestore/livestore";
 import { Effect, Logger, LogLevel, Scope } from "effect";
 import { schema } from "./schema.js";
-import { type OpenOptions, type Store, storageOf } from "./store.js";
+import { type Link, linkOf, type OpenOptions, type Store, storageOf } from "./store.js";
 import { syncBackend } from "./sync/backend.js";
 
 /** The version whose behaviour tests may expect. */
@@ -42,5 +42,9 @@ export const follow = <T>(store: Store, query: LiveQueryDef<T>, onValue: (value:
 
 /** Events committed but not yet taken over by the store's leader: shutting down now would lose them. */
 export const pendingCount = (store: Store): number => Effect.runSync(store.syncProcessor.syncState.get).pending.length;
+
+/** What the store's leader has taken over and the sync server has not. */
+export const unsynced = async (store: Store): Promise<readonly Link[]> =>
+  (await Effect.runPromise(store.clientSession.leaderThread.getSyncState)).pending.map(linkOf);
 
 export const shutDown = (store: Store): Promise<void> => store.shutdown();

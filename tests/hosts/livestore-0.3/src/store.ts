@@ -9,7 +9,7 @@ import { open, pendingCount, shutDown } from "#livestore";
 import { Schema, type Store as LiveStore } from "@livestore/livestore";
 import { type schema, tables as tableDefs } from "./schema.js";
 
-export { follow, LIVESTORE, shutDown } from "#livestore";
+export { follow, LIVESTORE, pendingCount, shutDown, unsynced } from "#livestore";
 // What a host hands to the bridge besides the store; it must come from the very LiveStore that made the store.
 export { queryDb, Schema } from "@livestore/livestore";
 
@@ -41,6 +41,17 @@ export interface StoreOptions {
 export interface OpenOptions extends StoreOptions {
   readonly clientId: string;
 }
+
+/** An event's place in the log, and that of the event which it follows. */
+export interface Link {
+  readonly at: number;
+  readonly after: number;
+}
+
+export const linkOf = (event: { seqNum: { global: number }; parentSeqNum: { global: number } }): Link => ({
+  at: event.seqNum.global,
+  after: event.parentSeqNum.global,
+});
 
 /** The tables that a trace records, in its order. */
 export const TABLE_NAMES = [

@@ -1,13 +1,6 @@
 /** Measures what is left of the window in which two processes can both take an execution. */
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { cellIds } from "./bound.js";
-import { eventually, lines, Pair, type Notes, type Side } from "./pair.js";
-
-const ROOT = fileURLToPath(new URL("../../../../../", import.meta.url));
+import { audit, eventually, outOfTurn, Pair, type Notes, type OutOfTurn, type Side } from "./pair.js";
 
 /** Executions between two changes of who serves. */
 const STRETCH = 10;
@@ -32,6 +25,8 @@ export interface Found {
   readonly window_ms: { readonly p50: number; readonly p99: number; readonly max: number };
   /** What the audit of the merged log says, by kind of fault. */
   readonly audit: Readonly<Record<string, number>>;
+  /** What of it is out of turn, and whether it was. */
+  readonly outOfTurn: readonly OutOfTurn[];
 }
 
 const quantile = (sorted: readonly number[], share: number): number =>
@@ -61,20 +56,6 @@ const byNewest = (pair: Pair): Found["byNewest"] => {
     if ((starts.get(queueId) ?? 0) > 1) counted[newest].doubled += 1;
   }
   return counted;
-};
-
-const audited = (pair: Pair): Record<string, number> => {
-  const folder = mkdtempSync(join(tmpdir(), "pair-"));
-  try {
-    const file = join(folder, "shared.jsonl");
-    writeFileSync(file, lines(pair.server.events));
-    const args = ["run", "--quiet", "--package", "bridge-cli", "--", "audit", file, "--json"];
-    const { stdout, stderr } = spawnSync("cargo", args, { cwd: ROOT, encoding: "utf8" });
-    if (stdout === "") throw new Error(stderr);
-    return (JSON.parse(stdout) as { faults: Record<string, number> }[])[0]?.faults ?? {};
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
 };
 
 /** Requests so many executions one after the other, from both sides in turn, while who serves changes all the time. */
@@ -112,6 +93,7 @@ export const measure = async ({ executions, latency_ms }: Load): Promise<Found> 
     const [old, bridge] = await Promise.all([pair.old.notes(), pair.bridge.notes()]);
     const seen = [...windows(old, bridge), ...windows(bridge, old)].sort((one, other) => one - other);
     const ended = pair.times("v1.ExecutionCompleted");
+    const audited = audit(pair.server);
     return {
       executions,
       latency_ms,
@@ -120,7 +102,8 @@ export const measure = async ({ executions, latency_ms }: Load): Promise<Found> 
       byNewest: byNewest(pair),
       sessions: pair.all("v1.RuntimeSessionStarted").length,
       window_ms: { p50: quantile(seen, 0.5), p99: quantile(seen, 0.99), max: quantile(seen, 1) },
-      audit: audited(pair),
+      audit: audited.faults,
+      outOfTurn: outOfTurn(pair.server, audited, bridge),
     };
   } finally {
     await pair.close();

@@ -1,10 +1,15 @@
 /** Two processes on one notebook, and what becomes of its executions. */
-import { fork, type ChildProcess } from "node:child_process";
+import { fork, spawnSync, type ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SyncServer } from "../sync/server.js";
 import type { SyncedEvent } from "../sync/wire.js";
 
 export const NOTEBOOK = "shared";
+
+const ROOT = fileURLToPath(new URL("../../../../../", import.meta.url));
 
 export type Side = "old" | "bridge";
 
@@ -15,6 +20,8 @@ export type Ask =
 
 /** What a process has seen, on the clock that all processes of a machine share. */
 export interface Notes {
+  /** When it has first seen an execution, in whatever state. */
+  readonly known: Readonly<Record<string, number>>;
   /** When it has claimed an execution. */
   readonly claimed: Readonly<Record<string, number>>;
   /** When it has first seen that somebody else has. */
@@ -141,6 +148,55 @@ export class Pair {
   }
 }
 
-/** The log as JSON Lines, as the command line reads it. */
-export const lines = (events: readonly SyncedEvent[]): string =>
+/** What the command line's audit says of a log. */
+export interface Audited {
+  readonly faults: Readonly<Record<string, number>>;
+  readonly findings: readonly Finding[];
+}
+
+export interface Finding {
+  readonly kind: string;
+  readonly queueId?: string;
+  /** The line of the log on which the other event stands that matters. */
+  readonly other?: string;
+}
+
+/** The log as the command line reads it: JSON, an event a line. */
+const lines = (events: readonly SyncedEvent[]): string =>
   events.map(({ name, args }) => JSON.stringify({ name, args })).join("\n");
+
+/** Has the log of both audited. */
+export const audit = ({ events }: SyncServer): Audited => {
+  const folder = mkdtempSync(join(tmpdir(), "pair-"));
+  try {
+    const file = join(folder, "shared.jsonl");
+    writeFileSync(file, lines(events));
+    const args = ["run", "--quiet", "--package", "bridge-cli", "--", "audit", file, "--json"];
+    const { stdout, stderr } = spawnSync("cargo", args, { cwd: ROOT, encoding: "utf8" });
+    if (stdout === "") throw new Error(stderr);
+    const [audited] = JSON.parse(stdout) as Audited[];
+    if (audited === undefined) throw new Error("the audit has said nothing");
+    return audited;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+};
+
+/** An execution that the audit found out of turn, and the one that the bridge ran before it though it was requested later. */
+export interface OutOfTurn {
+  readonly late: string;
+  readonly before: string;
+  /** Whether the bridge had seen the late one when it claimed the other: only then has it gone against an order. */
+  readonly wasKnown: boolean;
+}
+
+/**
+ * What the audit calls out of turn, and what of it was. The log has one order of the requests, which nobody sees while it comes
+ * about: a store shows its own at once, and puts those of others before them when they arrive.
+ */
+export const outOfTurn = ({ events }: SyncServer, { findings }: Audited, { known, claimed }: Notes): readonly OutOfTurn[] =>
+  findings.flatMap(({ kind, queueId: late, other }) => {
+    const { queueId: before } = (events[Number(other?.replace("line ", "")) - 1]?.args ?? {}) as { queueId?: string };
+    if (kind !== "reordered" || late === undefined || before === undefined) return [];
+    return [{ late, before, wasKnown: (known[late] ?? Infinity) < (claimed[before] ?? -Infinity) }];
+  });

@@ -21,6 +21,10 @@ recordCommits(store, (events) => {
     if (name === "v1.ExecutionAssigned") claimed[String(args["queueId"])] ??= now_ms();
   }
 });
+const known: Record<string, number> = {};
+follow(store, queryDb(tables.executionQueue), (rows) => {
+  for (const { id } of rows) known[id] ??= now_ms();
+});
 const taken = queryDb(tables.executionQueue.where({ status: { op: "!=", value: "pending" } }));
 follow(store, taken, (rows) => {
   for (const { id } of rows) if (!(id in claimed)) seen[id] ??= now_ms();
@@ -66,7 +70,7 @@ const perform = async (ask: Ask): Promise<Notes | null> => {
     case "notes": {
       const rows = store.query(tables.executionQueue);
       const statuses = Object.fromEntries(rows.map(({ id, status }) => [id, status]));
-      return { claimed, seen, statuses, cells: store.query(tables.cells).length, isActive: made.map((one) => one.getState().isActive) };
+      return { known, claimed, seen, statuses, cells: store.query(tables.cells).length, isActive: made.map((one) => one.getState().isActive) };
     }
     case "end":
       await closeStore(store);
