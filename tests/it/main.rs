@@ -10,6 +10,7 @@ mod flips;
 mod fuzzed;
 mod guard;
 mod guard_power;
+mod ingest;
 mod journal;
 mod manager;
 mod materialiser;
