@@ -24,4 +24,5 @@ mod shadow;
 mod side_by_side;
 mod simulation;
 mod stores;
+mod traced;
 mod traces;
