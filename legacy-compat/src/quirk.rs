@@ -34,7 +34,7 @@ macro_rules! quirks {
             $(#[doc = $what] $name,)*
         }
 
-        /// Every quirk, in the order of the classes: lifecycle, registry of runtimes, factory, html session, schema, manager.
+        /// Every quirk, in the order of the classes: lifecycle, registry of runtimes, factory, html session, schema, manager, agents elsewhere.
         pub const QUIRKS: &[QuirkRow] = &[
             $(QuirkRow { quirk: Quirk::$name, what: $what, why: $why, registry: OnRegistry::$registry },)*
         ];
@@ -228,6 +228,12 @@ quirks! {
     ManagerNeverRejects, Kept,
         "startRuntime, stopRuntime and restartRuntime resolve whatever happens",
         "failures go to the state";
+    AgentClaimsAgain, Fixed,
+        "an agent elsewhere assigns an entry to itself several times",
+        "each look at the queue before the first claim has come back claims once more";
+    AgentShowsBehindTheEnd, Fixed,
+        "an agent elsewhere adds a returned image behind the end of its execution",
+        "it does not wait for it; the registry ends an execution behind its last output";
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod id;
 pub mod json;
 mod media;
 mod notebook;
-mod output;
+mod operation;
 mod protocol;
 mod registry;
 mod runtime_type;
@@ -30,7 +30,7 @@ pub use notebook::{
     ActorRow, CellRow, MetadataRow, NotebookState, OutputDeltaRow, OutputRow, PendingClearRow, PresenceRow, QueueRow,
     SessionRow, Tables, ToolApprovalRow,
 };
-pub use output::Output;
+pub use operation::{Appended, Delta, HandlerTrace, Ingest, Operation, Outcome};
 pub use protocol::{Answer, Effect, Failure, Input, Phase, Query, QueueEntry, Reply, SessionIdentity, Ticket, TimerId};
 pub use registry::{DEFAULT_MAX_CONCURRENT_AGENTS, Placement, Registry, RegistryError};
-pub use runtime_type::{Handler, RuntimeType};
+pub use runtime_type::{Handler, HandlerTraces, RuntimeType};

@@ -1,8 +1,11 @@
 //! Runtime types: configuration and a handler, never a subclass.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::Capabilities;
+use crate::{Capabilities, HandlerTrace, Operation, Outcome, QueueEntry, QueueId};
 
 /// A kind of runtime that a notebook can be given.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,13 +36,43 @@ pub struct RuntimeType {
 }
 
 /// What executes the cells of a runtime type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Handler {
     /// Shows the cell's source as html, within the step that claims it.
     Html,
+    /// Does again what was done elsewhere, within the step that claims it: no code runs.
+    Traced(HandlerTraces),
+}
+
+/// What was done in each execution.
+pub type HandlerTraces = Arc<BTreeMap<QueueId, HandlerTrace>>;
+
+impl Handler {
+    /// What it does in an execution; nothing where it has no trace of it.
+    pub(crate) fn handle(&self, entry: &QueueEntry, source: &str) -> Option<HandlerTrace> {
+        match self {
+            Self::Html => Some(HandlerTrace { operations: vec![Operation::html(source)], outcome: Outcome::Success }),
+            Self::Traced(traces) => traces.get(&entry.id).cloned(),
+        }
+    }
 }
 
 impl RuntimeType {
+    /// A type whose handler does again what was done elsewhere.
+    pub fn traced(name: &str, traces: HandlerTraces) -> Self {
+        Self {
+            name: name.to_owned(),
+            display_name: name.to_owned(),
+            description: "Does again what was done elsewhere".to_owned(),
+            icon: String::new(),
+            capabilities: Capabilities::default(),
+            priority: 0,
+            is_available: false,
+            handler: Some(Handler::Traced(traces)),
+            has_side_effects: false,
+        }
+    }
+
     /// The html type.
     pub fn html() -> Self {
         Self {

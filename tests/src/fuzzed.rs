@@ -168,7 +168,10 @@ fn retold_output(place: usize, output: &Value) -> Option<Event> {
             let representations = representations(&output["representations"]);
             MultimediaDisplayOutputAdded { id, cell_id, position, representations, display_id }.into()
         }
-        // An update of a display that nobody has added is kept as it is, with its ids.
+        "update" => {
+            let representations = representations(&output["representations"]);
+            MultimediaDisplayOutputUpdated { display_id: text("displayId").into(), representations }.into()
+        }
         _ => serde_json::from_value(output.clone()).ok()?,
     })
 }

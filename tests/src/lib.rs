@@ -9,6 +9,7 @@ pub mod owner;
 pub mod placeholder;
 mod player;
 pub mod random;
+pub mod script;
 pub mod side_by_side;
 pub mod simulator;
 mod trace;

@@ -118,7 +118,7 @@ impl Naming {
             ("executionDurationMs" | "lastExecutionDurationMs", Value::Number(_)) if !self.keeps_durations => {
                 "<ms>".into()
             }
-            ("id", Value::String(id)) if within == Within::Delta && is_uuid(id) => {
+            ("id", Value::String(id)) if within == Within::Delta && is_output_id(id) => {
                 self.deltas.placeholder("delta", id).into()
             }
             ("id" | "outputId", Value::String(id)) if within != Within::Other && is_output_id(id) => {

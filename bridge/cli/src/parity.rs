@@ -79,15 +79,24 @@ fn replay(log: &Log, options: &Options) -> Result<Notebook, LogError> {
 fn text(notebooks: &[Notebook]) -> String {
     let sum = |of: fn(&Parity) -> u64| notebooks.iter().map(|one| of(&one.parity)).sum::<u64>();
     let (all, replayed) = (sum(|parity| parity.executions), sum(|parity| parity.replayed));
+    let traced = sum(|parity| parity.traced.values().sum());
     let heads = (count(notebooks.len() as u64, "notebook"), count(all, "execution"));
-    let mut out = format!("{}, {}, {replayed} run through both paths\n\n{}", heads.0, heads.1, overview(notebooks));
+    let mut out = format!("{}, {}, {} run through both paths", heads.0, heads.1, replayed - traced);
+    if traced > 0 {
+        let _ = write!(out, ", {traced} through the registry by trace");
+    }
+    let _ = write!(out, "\n\n{}", overview(notebooks));
     write_known(&mut out, notebooks);
     write_sites(&mut out, "mismatches between the paths", "old path", "registry", notebooks, |one| {
         &one.parity.mismatches
     });
     write_recorded(&mut out, notebooks, Path::Legacy, "the old path", "legacy-compat");
     write_recorded(&mut out, notebooks, Path::Registry, "the registry", "the registry as it is now");
-    write_not_replayed(&mut out, notebooks);
+    write_traced(&mut out, notebooks);
+    write_counts(&mut out, "inconclusive", notebooks, |parity| {
+        parity.unclear.iter().map(|(why, count)| (why.says().to_owned(), *count)).collect()
+    });
+    write_counts(&mut out, "not replayed", notebooks, |parity| parity.not_replayed.clone());
     write_cost(&mut out, notebooks);
     for one in notebooks.iter().filter(|one| !one.parity.cells.is_empty()) {
         let _ = write!(out, "\nexecutions of `{}`\n{}", one.notebook, cells(&one.parity.cells));
@@ -186,13 +195,24 @@ fn write_recorded(out: &mut String, notebooks: &[Notebook], path: Path, who: &st
     });
 }
 
-fn write_not_replayed(out: &mut String, notebooks: &[Notebook]) {
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for (reason, count) in notebooks.iter().flat_map(|one| &one.parity.not_replayed) {
+fn write_traced(out: &mut String, notebooks: &[Notebook]) {
+    let heading = "by trace: what agents elsewhere did, fed to the registry (`old path` is what they committed)";
+    write_counts(out, heading, notebooks, |parity| parity.traced.clone());
+}
+
+/// Says how often what was counted in all notebooks.
+fn write_counts(
+    out: &mut String,
+    heading: &str,
+    notebooks: &[Notebook],
+    counted: impl Fn(&Parity) -> BTreeMap<String, u64>,
+) {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for (reason, count) in notebooks.iter().flat_map(|one| counted(&one.parity)) {
         *counts.entry(reason).or_default() += count;
     }
     if !counts.is_empty() {
-        out.push_str("\nnot replayed\n");
+        let _ = writeln!(out, "\n{heading}");
     }
     for (reason, count) in counts {
         let _ = writeln!(out, "  {count:>5}  {reason}");

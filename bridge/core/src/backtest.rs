@@ -1,4 +1,5 @@
 //! The backtest: what both paths would make of the work that a log records, and whether our old path is the one that recorded it.
+//! What agents elsewhere did is fed to the registry as what its handlers did, and held against what they committed.
 //!
 //! The facts (requests, sources as they stood, refused outputs) are taken from the log and both cores are run on them; nothing
 //! of the log is served or changed. Where a session of either path is recorded, the core of that path is also held against
@@ -14,10 +15,10 @@ use registry::{CellId, Event, ExecutionStatus, QueueId};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::Path;
-use crate::audit::{MAX_LISTED, Place};
+use crate::audit::{MAX_LISTED, Place, Served};
 use crate::compare::{Compared, Verdict, deviations, judge_both};
 use crate::shadow::{Fault, Observation, ObservedExecution, run_path};
+use crate::{Path, Why};
 use facts::Facts;
 pub use readiness::{ROLLOUT_RULE, Readiness, readiness};
 
@@ -42,9 +43,11 @@ pub enum Content {
 pub struct Parity {
     /// Executions that were requested.
     pub executions: u64,
-    /// Executions that both cores were run on.
+    /// Executions that both cores were run on, or the registry's on the trace of what an agent elsewhere did.
     pub replayed: u64,
-    /// Executions that both cores do alike.
+    /// Those of agents elsewhere, by their runtime type.
+    pub traced: BTreeMap<String, u64>,
+    /// Executions that both do alike.
     pub matched: u64,
     /// Executions with known differences only.
     pub known: u64,
@@ -52,6 +55,8 @@ pub struct Parity {
     pub mismatched: u64,
     /// Executions of which nothing can be said.
     pub inconclusive: u64,
+    /// Why nothing can be said of them.
+    pub unclear: BTreeMap<Why, u64>,
     /// How often each known difference was seen.
     pub known_differences: BTreeMap<&'static str, u64>,
     /// Executions of a cell that had run before: the registry replaces what the old path piles up.
@@ -124,8 +129,8 @@ pub struct Replayed {
     pub queue_id: QueueId,
     /// Its cell.
     pub cell_id: CellId,
-    /// The path that recorded it.
-    pub recorded_by: Path,
+    /// Who recorded it.
+    pub recorded_by: Served,
     /// `match`, `known`, `mismatch` or `inconclusive`.
     pub verdict: &'static str,
     /// The known differences.
@@ -172,7 +177,7 @@ impl Backtest {
 
     fn replay(&mut self, observation: &Observation) {
         let comparison = judge_both(observation, self.fault);
-        comparison.executions.iter().for_each(|compared| self.add(observation.serving, compared));
+        comparison.executions.iter().for_each(|compared| self.add(observation, compared));
         match &comparison.order {
             Verdict::Known { names } => self.add_known(names),
             Verdict::Mismatch { differences, .. } => {
@@ -182,11 +187,16 @@ impl Backtest {
             }
             Verdict::Match | Verdict::Noise { .. } | Verdict::Inconclusive { .. } => {}
         }
-        observation.executions.iter().for_each(|execution| self.hold_against(observation, execution));
+        if !observation.is_external() {
+            observation.executions.iter().for_each(|execution| self.hold_against(observation, execution));
+        }
     }
 
-    fn add(&mut self, path: Path, compared: &Compared) {
+    fn add(&mut self, observation: &Observation, compared: &Compared) {
         self.parity.replayed += 1;
+        if observation.is_external() {
+            *self.parity.traced.entry(observation.runtime_type().to_owned()).or_default() += 1;
+        }
         self.parity.repeated += u64::from(!self.ran.insert(compared.cell_id.clone()));
         let (verdict, known) = match &compared.verdict {
             Verdict::Match => {
@@ -204,16 +214,19 @@ impl Backtest {
                 self.add_mismatch(Some((&compared.queue_id, &compared.cell_id)), sides.collect());
                 ("mismatch", BTreeSet::new())
             }
-            Verdict::Noise { .. } | Verdict::Inconclusive { .. } => {
+            Verdict::Inconclusive { why } => {
                 self.parity.inconclusive += 1;
+                *self.parity.unclear.entry(*why).or_default() += 1;
                 ("inconclusive", BTreeSet::new())
             }
+            // There is no noise to learn from a log.
+            Verdict::Noise { .. } => ("inconclusive", BTreeSet::new()),
         };
         self.parity.cells.push(Replayed {
             place: self.facts.place(&compared.queue_id),
             queue_id: compared.queue_id.clone(),
             cell_id: compared.cell_id.clone(),
-            recorded_by: path,
+            recorded_by: Served::of(&observation.identity.runtime_id),
             verdict,
             known,
         });

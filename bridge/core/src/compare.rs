@@ -12,7 +12,8 @@ use crate::guard::Class;
 use crate::known::{self, Pair};
 use crate::normalise::{self, Canonical, Hits, RULES_VERSION, normalise};
 use crate::shadow::{
-    Fault, Observation, ObservedExecution, RunEnd, Source, Trails, request_order, run_candidate, run_flooding, run_path,
+    Fault, Observation, ObservedExecution, RunEnd, Source, Trails, handler_trace, request_order, run_candidate,
+    run_flooding, run_path,
 };
 
 /// Differences that a verdict lists: enough to see what is wrong, few enough to keep.
@@ -72,6 +73,38 @@ pub enum Why {
     NoProcess,
     /// The shadow is off: too many comparisons had not come to an end.
     LaneOff,
+    /// There is no control to compare with: an agent elsewhere cannot be run again.
+    NoControl,
+    /// An agent elsewhere ran it, and somebody else had a hand in it: its outputs were cleared, or another session or another
+    /// execution of its cell was under way at the same time.
+    Interfered,
+    /// An agent elsewhere ran it, and it was cancelled: how far it got is chance.
+    Cancelled,
+    /// An agent elsewhere ran it more than once, which the registry never does: what is of which run cannot be told.
+    RanTwice,
+    /// What an agent elsewhere has committed is not what one handler did from its beginning to its end.
+    Untraceable,
+    /// An agent elsewhere began executions in another order than that of their requests, which is the registry's.
+    OtherOrder,
+}
+
+impl Why {
+    /// The reason, as a phrase.
+    pub fn says(self) -> &'static str {
+        match self {
+            Self::NoSource => "given up before its source was read",
+            Self::Timeout => "not compared by its deadline",
+            Self::Truncated => "the candidate made more than is kept",
+            Self::NoProcess => "no process to run the candidate in",
+            Self::LaneOff => "the shadow is off",
+            Self::NoControl => "an agent elsewhere cannot be run again",
+            Self::Interfered => "somebody else had a hand in it",
+            Self::Cancelled => "cancelled while it ran",
+            Self::RanTwice => "an agent elsewhere ran it more than once",
+            Self::Untraceable => "not what one handler did from beginning to end",
+            Self::OtherOrder => "an agent elsewhere began it in another order",
+        }
+    }
 }
 
 /// What the control is compared with.
@@ -226,6 +259,9 @@ pub(crate) fn judge_showing(observation: &Observation, fault: Option<Fault>) -> 
 }
 
 fn judge_as(mode: ComparisonMode, observation: &Observation, fault: Option<Fault>) -> (Comparison, Vec<Event>) {
+    if observation.is_external() && mode == ComparisonMode::Aa {
+        return (Comparison { mode, ..Comparison::inconclusive(observation, Why::NoControl) }, Vec::new());
+    }
     let run = match (fault, mode) {
         (Some(Fault::Flood), _) => run_flooding(observation),
         (_, ComparisonMode::Paths) => run_candidate(observation),
@@ -243,8 +279,11 @@ fn judge_as(mode: ComparisonMode, observation: &Observation, fault: Option<Fault
 }
 
 /// Runs both cores on the facts of an observation and compares them, whatever the serving path made of those facts. A fault
-/// spoils the registry's side, to test that it is noticed.
+/// spoils the registry's side, to test that it is noticed. Where an agent elsewhere served, what it did is the old side.
 pub fn judge_both(observation: &Observation, fault: Option<Fault>) -> Comparison {
+    if observation.is_external() {
+        return judge(observation, fault);
+    }
     let (legacy, mut registry) = (run_path(Path::Legacy, observation), run_path(Path::Registry, observation));
     if let Some(fault) = fault {
         registry.events = fault.apply(registry.events);
@@ -316,9 +355,12 @@ fn compare_execution(
         Path::Legacy => (control, shadow),
         Path::Registry => (shadow, control),
     };
-    let pair = Pair { execution, legacy: &legacy, registry: &registry, saw_refusal: observation.saw_refusal };
-    let was_begun = execution.source != Source::Unread || observation.saw_refusal;
-    let verdict = if was_begun { verdict(mode, &pair) } else { Verdict::Inconclusive { why: Why::NoSource } };
+    let (saw_refusal, is_external) = (observation.saw_refusal, observation.is_external());
+    let pair = Pair { execution, legacy: &legacy, registry: &registry, saw_refusal, is_external };
+    let verdict = match why_unclear(observation, execution) {
+        Some(why) => Verdict::Inconclusive { why },
+        None => verdict(mode, &pair),
+    };
     Compared {
         queue_id: execution.entry.id.clone(),
         cell_id: execution.entry.cell_id.clone(),
@@ -329,6 +371,15 @@ fn compare_execution(
         legacy,
         registry,
     }
+}
+
+/// Why the candidate could not be run on an execution.
+fn why_unclear(observation: &Observation, execution: &ObservedExecution) -> Option<Why> {
+    if observation.is_external() {
+        return handler_trace(observation, execution).err();
+    }
+    let was_begun = execution.source != Source::Unread || observation.saw_refusal;
+    (!was_begun).then_some(Why::NoSource)
 }
 
 /// The events under another session than the one that was observed, by their names. Both sides run under its ids.
@@ -389,7 +440,11 @@ fn order(mode: ComparisonMode, observation: &Observation, candidate: &[Event]) -
         Path::Legacy => (control, shadow),
         Path::Registry => (shadow, control),
     };
-    let excuse = known::excuse_order(&legacy, &registry, &request_order(observation));
+    let requested = request_order(observation);
+    if observation.is_external() && registry == common(&requested, &registry) {
+        return Verdict::Inconclusive { why: Why::OtherOrder };
+    }
+    let excuse = known::excuse_order(&legacy, &registry, &requested).filter(|_| !observation.is_external());
     match excuse.filter(|_| mode == ComparisonMode::Paths) {
         Some(name) => Verdict::Known { names: BTreeSet::from([name]) },
         None => {
@@ -554,7 +609,7 @@ mod tests {
     use registry::{QueueEntry, SessionIdentity};
 
     use super::*;
-    use crate::shadow::RunEnd;
+    use crate::shadow::{Control, RunEnd};
 
     fn observation(source: &str) -> Observation {
         let entry: QueueEntry = serde_json::from_value(serde_json::json!({
@@ -567,8 +622,16 @@ mod tests {
         }))
         .unwrap();
         let source = Source::Text(source.to_owned());
-        let executions = vec![ObservedExecution { entry, rank: 1, source, refused: Vec::new(), events: Vec::new() }];
-        Observation { serving: Path::Legacy, identity, began: registry::Now::default(), saw_refusal: false, executions }
+        let executions =
+            vec![ObservedExecution { entry, rank: 1, source, refused: Vec::new(), events: Vec::new(), unclear: None }];
+        Observation {
+            serving: Path::Legacy,
+            control: Control::Path,
+            identity,
+            began: registry::Now::default(),
+            saw_refusal: false,
+            executions,
+        }
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub enum Seen {
     Execution(fn(&Pair<'_>) -> bool),
     /// It explains the order of executions: the old path's, the registry's, and that of the requests.
     Order(fn(&[QueueId], &[QueueId], &[QueueId]) -> bool),
+    /// It explains single differences from an agent elsewhere.
+    Traced(fn(&Pair<'_>, &Difference) -> bool),
     /// It does not show in what an execution leaves in the log; this recording shows it.
     Recording(&'static str),
 }
@@ -53,6 +55,7 @@ impl std::fmt::Debug for Seen {
             Self::Field(_) => "a field",
             Self::Execution(_) => "an execution",
             Self::Order(_) => "the order",
+            Self::Traced(_) => "what an agent elsewhere did",
             Self::Recording(name) => name,
         })
     }
@@ -65,6 +68,8 @@ pub struct Pair<'a> {
     pub(crate) legacy: &'a Canonical,
     pub(crate) registry: &'a Canonical,
     pub(crate) saw_refusal: bool,
+    /// The legacy side is an agent's elsewhere.
+    pub(crate) is_external: bool,
 }
 
 /// Declares the entries; all have the same owner and are looked at again together.
@@ -96,6 +101,9 @@ known_differences! {
     "finishes-what-it-claimed", StopFromCallbackStrands, "finishes what it has claimed before it stops",
         Seen::Execution(finishes_what_it_claimed);
     "request-order", QueueIdsOrderAsText, "takes entries in the order of their requests", Seen::Order(text_order);
+    "claims-once", AgentClaimsAgain, "claims an entry once", Seen::Traced(claims_once);
+    "shows-before-the-end", AgentShowsBehindTheEnd, "ends an execution behind the last of its outputs",
+        Seen::Traced(shows_before_the_end);
     "claims-at-once", ClaimsOnePerPoll, "claims what is queued as soon as it is seen", Seen::Recording("html__ten-cells");
     "one-after-the-other", PhasesInterleave, "ends an execution before it starts the next",
         Seen::Recording("html__preassigned-own");
@@ -134,6 +142,9 @@ pub(crate) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeS
 
 /// Separates the differences that the ledger explains, by their entries, from those that it does not.
 pub(crate) fn sort_out(pair: &Pair<'_>, differences: Vec<Difference>) -> (BTreeSet<&'static str>, Vec<Difference>) {
+    if pair.is_external {
+        return sort_out_traced(pair, differences);
+    }
     let whole = KNOWN_DIFFERENCES.iter().find(|known| matches!(known.seen, Seen::Execution(rule) if rule(pair)));
     if let Some(known) = whole {
         return (BTreeSet::from([known.name]), Vec::new());
@@ -153,11 +164,49 @@ pub(crate) fn sort_out(pair: &Pair<'_>, differences: Vec<Difference>) -> (BTreeS
     (names, unknown)
 }
 
+/// The same for an agent elsewhere, which has other quirks than the old code.
+fn sort_out_traced(pair: &Pair<'_>, differences: Vec<Difference>) -> (BTreeSet<&'static str>, Vec<Difference>) {
+    let explains = |known: &KnownDifference, difference: &Difference| match known.seen {
+        Seen::Traced(rule) => rule(pair, difference),
+        _ => false,
+    };
+    let names = KNOWN_DIFFERENCES.iter().filter(|known| differences.iter().any(|one| explains(known, one)));
+    let names = names.map(|known| known.name).collect();
+    let is_unknown = |one: &Difference| !KNOWN_DIFFERENCES.iter().any(|known| explains(known, one));
+    let unknown = differences.into_iter().filter(is_unknown).collect();
+    (names, unknown)
+}
+
 /// The entry that explains why the old path started executions in another order.
 pub(crate) fn excuse_order(legacy: &[QueueId], registry: &[QueueId], requested: &[QueueId]) -> Option<&'static str> {
     let explains =
         |known: &&KnownDifference| matches!(known.seen, Seen::Order(rule) if rule(legacy, registry, requested));
     KNOWN_DIFFERENCES.iter().find(explains).map(|known| known.name)
+}
+
+/// The lifecycle of an agent elsewhere, had it claimed once and shown all before the end.
+fn settled(lifecycle: &str) -> String {
+    let mut settled: Vec<&str> = Vec::new();
+    for phase in lifecycle.split(' ') {
+        let end = settled.iter().position(|known| *known == "completed");
+        match (phase, end) {
+            ("assigned", _) if settled.contains(&"assigned") => {}
+            ("output", Some(end)) if end > 0 && settled[end - 1] == "output" => {}
+            ("output", Some(end)) => settled.insert(end, phase),
+            _ => settled.push(phase),
+        }
+    }
+    settled.join(" ")
+}
+
+fn claims_once(pair: &Pair<'_>, difference: &Difference) -> bool {
+    let claims = pair.legacy.lifecycle.split(' ').filter(|phase| *phase == "assigned").count();
+    difference.path == "lifecycle" && claims > 1 && settled(&pair.legacy.lifecycle) == pair.registry.lifecycle
+}
+
+fn shows_before_the_end(pair: &Pair<'_>, difference: &Difference) -> bool {
+    let is_behind = pair.legacy.lifecycle.contains("completed output");
+    difference.path == "lifecycle" && is_behind && settled(&pair.legacy.lifecycle) == pair.registry.lifecycle
 }
 
 fn outputs_replaced(pair: &Pair<'_>, difference: &Difference) -> bool {

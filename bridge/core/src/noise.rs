@@ -113,6 +113,10 @@ impl NoiseModel {
     /// differs from itself. A comparison whose candidate failed is left alone, control included: the candidate may have choked
     /// on what is in it.
     pub fn take(&mut self, runtime_type: &str, observation: &Observation, comparison: &mut Comparison) {
+        // The candidate is fed with the very run that it is compared with: noise of the control is in both.
+        if observation.is_external() {
+            return;
+        }
         if comparison.candidate_failure().is_some() {
             return;
         }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
 /// Changes whenever a rule does: verdicts under different versions are not to be mixed.
-pub const RULES_VERSION: u32 = 2;
+pub const RULES_VERSION: u32 = 3;
 
 /// How often each rule was applied, by its name.
 pub type Hits = BTreeMap<&'static str, u64>;
@@ -116,11 +116,45 @@ struct Shown {
 
 /// What an output holds, before text is shown as a terminal shows it.
 enum Body {
-    Terminal(StreamName, String),
-    Markdown(String),
-    Bundle { kind: &'static str, display: Option<DisplayId>, representations: Representations, count: Option<i64> },
+    Terminal(StreamName, Text),
+    Markdown(Text),
+    Bundle {
+        kind: &'static str,
+        display: Option<DisplayId>,
+        representations: Representations,
+        count: Option<i64>,
+    },
     Error(Container),
+    /// What a display shows now that was shown elsewhere.
+    Updated(DisplayId, Representations),
     Other(Value),
+}
+
+/// A text with what was appended to it.
+struct Text {
+    /// What holds it, unless that is nothing but the text.
+    held: Option<Container>,
+    text: String,
+    /// In the order in which they came.
+    deltas: Vec<(i64, String)>,
+}
+
+impl Text {
+    fn of(content: &Container) -> Self {
+        let is_plain = content.data().is_some() && content.metadata().is_none();
+        let held = (!is_plain).then(|| match content {
+            Container::Inline { metadata, .. } => Container::Inline { data: Value::Null, metadata: metadata.clone() },
+            artifact @ Container::Artifact { .. } => artifact.clone(),
+        });
+        Self { held, text: text_of(content), deltas: Vec::new() }
+    }
+
+    /// Deltas stand in the order of their numbers.
+    fn whole(mut self) -> String {
+        self.deltas.sort_by_key(|(number, _)| *number);
+        self.deltas.iter().for_each(|(_, delta)| self.text.push_str(delta));
+        self.text
+    }
 }
 
 struct Scribe<'h> {
@@ -170,7 +204,7 @@ impl Scribe<'_> {
     fn clear(&mut self) {
         self.is_clear_pending = false;
         self.canonical.replaces = true;
-        self.shown.clear();
+        self.shown.retain(|shown| matches!(shown.body, Body::Updated(..)));
     }
 
     fn take_output(&mut self, event: &Event) {
@@ -183,11 +217,12 @@ impl Scribe<'_> {
             }
             Event::MultimediaDisplayOutputAdded(e) => {
                 let (display, representations) = (e.display_id.clone(), e.representations.clone());
+                self.supersede(display.as_ref(), &representations);
                 (&e.position, &e.id, Body::Bundle { kind: "display", display, representations, count: None })
             }
             Event::ErrorOutputAdded(e) => (&e.position, &e.id, Body::Error(e.content.clone())),
-            Event::TerminalOutputAdded(e) => (&e.position, &e.id, Body::Terminal(e.stream_name, text_of(&e.content))),
-            Event::MarkdownOutputAdded(e) => (&e.position, &e.id, Body::Markdown(text_of(&e.content))),
+            Event::TerminalOutputAdded(e) => (&e.position, &e.id, Body::Terminal(e.stream_name, Text::of(&e.content))),
+            Event::MarkdownOutputAdded(e) => (&e.position, &e.id, Body::Markdown(Text::of(&e.content))),
             other => return self.take_change(other),
         };
         if self.is_clear_pending {
@@ -201,20 +236,14 @@ impl Scribe<'_> {
     /// What changes an output that is shown already.
     fn take_change(&mut self, event: &Event) {
         match event {
-            Event::TerminalOutputAppended(e) => self.append(&e.output_id, &e.delta),
-            Event::TerminalOutputAppendedV1(e) => self.append(&e.output_id, &text_of(&e.content)),
-            Event::MarkdownOutputAppended(e) => self.append(&e.output_id, &e.delta),
-            Event::MarkdownOutputAppendedV1(e) => self.append(&e.output_id, &text_of(&e.content)),
+            Event::TerminalOutputAppended(e) => self.append(&e.output_id, Some(e.sequence_number), &e.delta),
+            Event::TerminalOutputAppendedV1(e) => self.append(&e.output_id, None, &text_of(&e.content)),
+            Event::MarkdownOutputAppended(e) => self.append(&e.output_id, Some(e.sequence_number), &e.delta),
+            Event::MarkdownOutputAppendedV1(e) => self.append(&e.output_id, None, &text_of(&e.content)),
             Event::MultimediaDisplayOutputUpdated(e) => {
                 self.hit("display-updates");
                 self.canonical.cosmetic.updates += 1;
-                for shown in &mut self.shown {
-                    if let Body::Bundle { display, representations, .. } = &mut shown.body
-                        && display.as_ref() == Some(&e.display_id)
-                    {
-                        *representations = e.representations.clone();
-                    }
-                }
+                self.update(&e.display_id, &e.representations);
             }
             // What is no event of an execution's is kept as it is: a difference in it is a difference.
             other => {
@@ -228,11 +257,48 @@ impl Scribe<'_> {
         }
     }
 
-    fn append(&mut self, id: &OutputId, more: &str) {
+    /// A display of a name changes what was shown under it before, wherever it was.
+    fn supersede(&mut self, display: Option<&DisplayId>, new: &Representations) {
+        let Some(id) = display else { return };
+        self.shown.retain(|shown| !matches!(&shown.body, Body::Updated(known, _) if known == id));
+        for shown in &mut self.shown {
+            if let Body::Bundle { display: Some(display), representations, .. } = &mut shown.body
+                && display == id
+            {
+                representations.clone_from(new);
+            }
+        }
+    }
+
+    /// Folds an update into what it changes. What is shown in another execution is kept as it is last.
+    fn update(&mut self, id: &DisplayId, new: &Representations) {
+        let mut is_kept = false;
+        for shown in &mut self.shown {
+            let (display, representations) = match &mut shown.body {
+                Body::Bundle { display: Some(display), representations, .. } => (display, representations),
+                Body::Updated(display, representations) => (display, representations),
+                _ => continue,
+            };
+            if display == id {
+                representations.clone_from(new);
+                is_kept = true;
+            }
+        }
+        if !is_kept {
+            let body = Body::Updated(id.clone(), new.clone());
+            self.shown.push(Shown { position: f64::MAX, id: OutputId::from(""), body });
+        }
+    }
+
+    /// A numbered delta stands behind the text in the order of its number; the deprecated one becomes part of the text.
+    fn append(&mut self, id: &OutputId, number: Option<i64>, more: &str) {
         self.hit("chunks");
         for shown in self.shown.iter_mut().filter(|shown| shown.id == *id) {
             if let Body::Terminal(_, text) | Body::Markdown(text) = &mut shown.body {
-                text.push_str(more);
+                match number {
+                    Some(number) => text.deltas.push((number, more.to_owned())),
+                    None => text.text.push_str(more),
+                }
             }
         }
     }
@@ -266,7 +332,7 @@ impl Scribe<'_> {
         let mut streams: Vec<(StreamName, String)> = Vec::new();
         for Shown { id, body, .. } in shown {
             match body {
-                Body::Terminal(stream, text) => self.join(&mut streams, stream, &text),
+                Body::Terminal(stream, text) if text.held.is_none() => self.join(&mut streams, stream, &text.whole()),
                 other => {
                     self.flush(&mut streams, &mut outputs);
                     let output = self.output(&id, other);
@@ -317,10 +383,25 @@ impl Scribe<'_> {
                 output.into()
             }
             Body::Error(content) => json!({ "kind": "error", "id": alias, "content": self.error(&content) }),
-            Body::Markdown(text) => json!({ "kind": "markdown", "id": alias, "text": text }),
-            Body::Terminal(..) => Value::Null,
+            Body::Markdown(text) => self.held(json!({ "kind": "markdown", "id": alias }), text),
+            Body::Terminal(stream, text) => self.held(json!({ "kind": "terminal", "stream": stream }), text),
+            Body::Updated(display, representations) => {
+                let display = self.alias("display", display.as_str());
+                json!({ "kind": "update", "displayId": display, "representations": self.bundle(&representations) })
+            }
             Body::Other(event) => event,
         }
+    }
+
+    /// A text with what holds it, where that says more than the text.
+    fn held(&mut self, mut output: Value, text: Text) -> Value {
+        if let Some(held) = &text.held {
+            output["container"] = container(held);
+        }
+        let is_prose = output["kind"] == "markdown";
+        let text = text.whole();
+        output["text"] = if is_prose { text } else { self.text(&text) }.into();
+        output
     }
 
     /// A bundle is a map: the order of its MIME types says nothing.

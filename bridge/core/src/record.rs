@@ -35,9 +35,6 @@ pub const RECORD_SCHEMA: u32 = 1;
 /// Bytes of the facts that a record holds, as JSON. An execution of a cell of 64 KiB fits with all that both paths make of it.
 pub const MAX_FACTS_BYTES: usize = 256 * 1024;
 
-/// The only runtime type that is compared today.
-const RUNTIME_TYPE: &str = "html";
-
 /// Characters of a value that a difference shows on each side.
 const MAX_VALUE_CHARS: usize = 2000;
 
@@ -240,7 +237,7 @@ impl Case<'_> {
             sources,
             notebook: digest(self.notebook.as_str()),
             cell: mismatch.execution.and_then(|id| self.measure(id, digest)),
-            runtime_type: RUNTIME_TYPE.to_owned(),
+            runtime_type: self.observation.runtime_type().to_owned(),
             versions: Versions { build: self.build.to_owned(), rules: RULES_VERSION },
             route: RecordedRoute::of(self.decision),
             seeded_fault: self.fault.map(|fault| fault.name().to_owned()),

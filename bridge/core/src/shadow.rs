@@ -7,6 +7,7 @@
 mod candidate;
 mod fault;
 mod observation;
+mod traced;
 mod trail;
 
 use registry::{CellId, Event, Failure, Now, QueueEntry, QueueId, QueueStatus, SessionIdentity};
@@ -14,15 +15,18 @@ use registry::{CellId, Event, Failure, Now, QueueEntry, QueueId, QueueStatus, Se
 pub use candidate::{CandidateRun, MAX_BYTES, MAX_EVENTS, RunEnd, run_candidate, run_path};
 pub(crate) use candidate::{request_order, run_flooding};
 pub use fault::Fault;
-pub use observation::{MAX_EXECUTIONS, Observation, ObservedExecution, RefusedEvent, Source};
+pub(crate) use observation::TYPE_OF_PATHS;
+pub use observation::{Control, MAX_EXECUTIONS, Observation, ObservedExecution, RefusedEvent, Source};
+pub(crate) use traced::handler_trace;
 pub(crate) use trail::Trails;
 
-use crate::Path;
+use crate::{Path, Why};
 
 /// Gathers what one session of the serving path does.
 #[derive(Clone, Debug)]
 pub struct Shadow {
     serving: Path,
+    control: Control,
     identity: SessionIdentity,
     /// Requested and not taken yet, in request order.
     requested: Vec<(u64, QueueEntry)>,
@@ -42,6 +46,7 @@ impl Shadow {
     pub fn new(serving: Path, identity: SessionIdentity) -> Self {
         Self {
             serving,
+            control: Control::Path,
             identity,
             requested: Vec::new(),
             next_rank: 0,
@@ -51,6 +56,22 @@ impl Shadow {
             saw_refusal: false,
             began: None,
         }
+    }
+
+    /// The shadow of a session that an agent elsewhere serves: to the registry it is what the old path is.
+    pub fn external(runtime_type: &str, identity: SessionIdentity) -> Self {
+        let control = Control::External { runtime_type: runtime_type.to_owned() };
+        Self { control, ..Self::new(Path::Legacy, identity) }
+    }
+
+    /// Whether an agent elsewhere serves.
+    pub(crate) fn is_external(&self) -> bool {
+        self.control != Control::Path
+    }
+
+    /// The execution that an event belongs to.
+    pub(crate) fn owner(&self, event: &Event) -> Option<QueueId> {
+        self.trails.owner(event)
     }
 
     /// The path that serves.
@@ -112,7 +133,19 @@ impl Shadow {
                 self.began.get_or_insert(now);
                 self.take(event);
             }
+            self.notice_overlap(event);
             self.trails.add(event);
+        }
+    }
+
+    /// Outputs name their cell only: where one is run while it runs, nobody can tell whose they are.
+    fn notice_overlap(&mut self, event: &Event) {
+        let Event::ExecutionStarted(started) = event else { return };
+        let overlapping = self.trails.running(&started.cell_id);
+        let is_of_it = |id: &QueueId| overlapping.contains(id) || *id == started.queue_id;
+        if overlapping.iter().any(|id| *id != started.queue_id) {
+            let taken = self.taken.iter_mut().filter(|execution| is_of_it(&execution.entry.id));
+            taken.for_each(|execution| execution.unclear = Some(Why::Interfered));
         }
     }
 
@@ -183,6 +216,7 @@ impl Shadow {
         }
         Observation {
             serving: self.serving,
+            control: self.control.clone(),
             identity: self.identity.clone(),
             began: self.began.take().unwrap_or_default(),
             saw_refusal: self.saw_refusal,

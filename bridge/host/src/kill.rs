@@ -98,7 +98,14 @@ mod tests {
         let (runtime_id, session_id) = (RuntimeId::from("r"), SessionId::from("s"));
         let identity = SessionIdentity { runtime_id, session_id, capabilities: Capabilities::default() };
         let executions = Vec::new();
-        let observation = Observation { serving: Path::Registry, identity, began: NOW, saw_refusal: false, executions };
+        let observation = Observation {
+            serving: Path::Registry,
+            control: bridge_core::Control::Path,
+            identity,
+            began: NOW,
+            saw_refusal: false,
+            executions,
+        };
         let notebook = NotebookId::from("nb");
         let mode = ComparisonMode::Paths;
         Job { key, notebook, observation, decision, mode, seeded: None, marks: None, program: None }

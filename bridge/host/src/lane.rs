@@ -64,9 +64,6 @@ const STARVING_FACTOR: u64 = 10;
 /// How many times as long as the control a candidate may take.
 const DEADLINE_FACTOR: u64 = 2;
 
-/// The runtime type of what is compared: no other has a session on both paths.
-const COMPARED_TYPE: &str = "html";
-
 /// The way into the lane and out of it. Dropping it ends its threads once they come back.
 pub struct Lane {
     desk: Arc<Table>,
@@ -121,7 +118,7 @@ impl Books {
     /// Tells noise from mismatches, and has the mismatches written down. Of the control against itself nothing is.
     fn take(&self, job: &Job, comparison: &mut Comparison, took: Duration) {
         let mut noise = self.noise.lock().unwrap_or_else(PoisonError::into_inner);
-        noise.take(COMPARED_TYPE, &job.observation, comparison);
+        noise.take(job.observation.runtime_type(), &job.observation, comparison);
         drop(noise);
         if job.mode == ComparisonMode::Paths {
             self.records.take(&case(job, comparison, took));
@@ -261,8 +258,12 @@ fn off(job: &Job) -> Done {
     Done::of(job, Comparison::inconclusive(&job.observation, Why::LaneOff))
 }
 
-/// What an observation holds, roughly: each source stands in it twice, as a fact and in the output.
+/// What an observation holds, roughly: each source stands in it twice, as a fact and in the output. What an agent elsewhere has
+/// shown has nothing to do with its source, and is measured.
 fn weight(observation: &Observation) -> usize {
+    if observation.is_external() {
+        return observation.bytes();
+    }
     let of_source = |source: &Source| match source {
         Source::Text(text) => text.len(),
         Source::Missing | Source::Unread => 0,

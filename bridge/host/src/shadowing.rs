@@ -192,7 +192,8 @@ impl ShadowTally {
             Some(Why::Timeout) => &mut self.timed_out,
             Some(Why::Truncated) => &mut self.truncated,
             Some(Why::NoProcess | Why::LaneOff) => &mut self.given_up,
-            Some(Why::NoSource) => &mut self.compared,
+            // What one execution lacks says nothing of the others.
+            Some(_) => &mut self.compared,
             None if is(Incident::CandidatePanic) => &mut self.panicked,
             None if is(Incident::CandidateDeath) => &mut self.died,
             None => &mut self.compared,

@@ -4,13 +4,12 @@ use indexmap::IndexMap;
 
 use super::session::SessionStep;
 use super::{Agent, MAX_EVENTS_PER_COMMIT, unexpected};
-use crate::output::Output;
 use crate::{
     Answer, CellId, Effect, Event, ExecutionAssigned, ExecutionCompleted, ExecutionStarted, ExecutionStatus, Failure,
-    Handler, Now, Phase, Query, QueueEntry, QueueId, QueueStatus, Reply,
+    HandlerTrace, Ingest, Now, Outcome, Phase, Query, QueueEntry, QueueId, QueueStatus, Reply,
 };
 
-/// Events that one html execution commits: assigned, started, cleared, result, completed.
+/// Events that an execution commits at least, if it shows anything: assigned, started, cleared, one output, completed.
 const EVENTS_PER_EXECUTION: usize = 5;
 
 /// What an agent is in the middle of.
@@ -78,20 +77,22 @@ impl Agent {
         self.query(Work::Reading(entries), Query::Work(session, cells));
     }
 
-    /// html ends within its step: the runs are built here and committed together.
+    /// Handlers that end within their step: the runs are built here and committed together, as far as they fit.
     fn execute(&mut self, now: Now, entries: Vec<QueueEntry>, sources: &IndexMap<CellId, String>) {
         let mut runs = Vec::with_capacity(entries.len());
         for entry in entries {
-            let outcome = match sources.get(&entry.cell_id) {
-                Some(source) => match self.runtime_type.handler {
-                    Some(Handler::Html) => Ok(Output::html(source)),
-                    None => Err("no handler executes this cell".to_owned()),
-                },
+            let done = match sources.get(&entry.cell_id) {
+                Some(source) => {
+                    let handler = self.runtime_type.handler.as_ref();
+                    let done = handler.and_then(|handler| handler.handle(&entry, source));
+                    done.ok_or_else(|| "no handler executes this cell".to_owned())
+                }
                 None => Err("cell not found".to_owned()),
             };
-            runs.push(self.run_of(now, entry, outcome));
+            runs.push(self.run_of(now, entry, done));
         }
-        self.commit(runs, Vec::new());
+        let rest = runs.split_off(fitting(&runs));
+        self.commit(runs, rest);
     }
 
     fn commit(&mut self, runs: Vec<Run>, rest: Vec<Run>) {
@@ -145,8 +146,9 @@ impl Agent {
         })
     }
 
-    /// The events of one execution: Assigned (unless somebody assigned it to us), Started, the output, Completed.
-    fn run_of(&mut self, now: Now, entry: QueueEntry, outcome: Result<Output, String>) -> Run {
+    /// The events of one execution: Assigned (unless somebody assigned it to us), Started, what the handler did, Completed. A
+    /// handler that was not entered has an error instead.
+    fn run_of(&mut self, now: Now, entry: QueueEntry, done: Result<HandlerTrace, String>) -> Run {
         let Some(identity) = self.identity().cloned() else { return Run { entry, events: Vec::new() } };
         let (queue_id, cell_id) = (entry.id.clone(), entry.cell_id.clone());
         let runtime_session_id = identity.session_id.clone();
@@ -161,26 +163,36 @@ impl Agent {
             runtime_session_id,
             started_at: now.timestamp(),
         }));
-        let (status, error) = match outcome {
-            Ok(output) => {
-                events.extend(output.events(
-                    &entry.cell_id,
-                    entry.execution_count,
-                    &identity.runtime_id,
-                    &mut self.ids,
-                ));
-                (ExecutionStatus::Success, None)
+        let outcome = match done {
+            Ok(HandlerTrace { operations, outcome }) => {
+                let mut ingest = Ingest::new(cell_id.clone(), entry.execution_count, &identity.runtime_id);
+                events.push(ingest.begin());
+                events.extend(operations.into_iter().filter_map(|operation| ingest.take(operation, &mut self.ids)));
+                outcome
             }
-            Err(error) => (ExecutionStatus::Error, Some(error)),
+            Err(error) => Outcome::Error(Some(error)),
         };
-        events.push(Event::ExecutionCompleted(ExecutionCompleted {
-            queue_id,
-            cell_id,
-            status,
-            error,
-            completed_at: now.timestamp(),
-            execution_duration_ms: 0.into(),
+        let end = match outcome {
+            Outcome::Success => Some((ExecutionStatus::Success, None)),
+            Outcome::Error(error) => Some((ExecutionStatus::Error, error)),
+            Outcome::Cancelled => None,
+        };
+        events.extend(end.map(|(status, error)| {
+            let (completed_at, execution_duration_ms) = (now.timestamp(), 0.into());
+            let completed =
+                ExecutionCompleted { queue_id, cell_id, status, error, completed_at, execution_duration_ms };
+            Event::ExecutionCompleted(completed)
         }));
         Run { entry, events }
     }
+}
+
+/// How many of these runs one commit holds: at least one, however much it shows.
+fn fitting(runs: &[Run]) -> usize {
+    let mut events = 0;
+    let fits = runs.iter().take_while(|run| {
+        events += run.events.len();
+        events <= MAX_EVENTS_PER_COMMIT
+    });
+    fits.count().max(1).min(runs.len())
 }

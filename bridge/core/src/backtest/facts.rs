@@ -1,4 +1,5 @@
-//! What a log says of the work that html sessions did, gathered as a shadow gathers it while the work is done.
+//! What a log says of the work that sessions did, gathered as a shadow gathers it while the work is done: of html that one of the
+//! paths served, and of whatever an agent elsewhere did.
 //!
 //! A log names no commit that the store refused. On the old path three of them leave a mark: that of an output an error output,
 //! that of both an end in error behind nothing, and that of a start an end without one.
@@ -14,10 +15,7 @@ use serde_json::Value;
 
 use crate::Path;
 use crate::audit::{Place, Served};
-use crate::shadow::{Observation, Shadow, Source};
-
-/// The only runtime type that both paths execute.
-const REPLAYED_TYPE: &str = "html";
+use crate::shadow::{Observation, Shadow, Source, TYPE_OF_PATHS};
 
 /// Follows a log. It holds the present sources, one small row per execution, and the events of what is under way.
 #[derive(Clone, Debug, Default)]
@@ -46,12 +44,13 @@ struct Entry {
 #[derive(Clone, Debug)]
 struct Session {
     is_active: bool,
-    follower: Result<Box<Shadow>, String>,
+    follower: Box<Shadow>,
 }
 
 impl Facts {
     /// Takes in the next event; gives the stretches of work that are complete with it.
     pub(super) fn take(&mut self, place: Place, event: &Event) -> Vec<Observation> {
+        let mut due = self.due_before(event);
         match event {
             Event::CellCreated(e) => self.create(&e.id),
             Event::CellCreatedV1(e) => self.create(&e.id),
@@ -71,11 +70,25 @@ impl Facts {
                 self.commit(&e.queue_id, event);
                 self.ended(&e.queue_id);
             }
-            Event::ExecutionCancelled(e) => self.ended(&e.queue_id),
+            Event::ExecutionCancelled(e) => {
+                if self.follower_of(&e.queue_id).is_some_and(Shadow::is_external) {
+                    self.commit(&e.queue_id, event);
+                }
+                self.ended(&e.queue_id);
+            }
             other => self.shown(other),
         }
-        let due = self.followers().filter_map(Shadow::due).collect();
+        due.extend(self.followers().filter(|shadow| !shadow.is_external()).filter_map(Shadow::due));
         self.observed(due)
+    }
+
+    /// An agent elsewhere may show something behind the end: what it did is looked at once something else comes.
+    fn due_before(&mut self, event: &Event) -> Vec<Observation> {
+        let is_shown = event.is_output() && !matches!(event, Event::CellOutputsCleared(_));
+        if is_shown || matches!(event, Event::MultimediaDisplayOutputUpdated(_)) {
+            return Vec::new();
+        }
+        self.followers().filter(|shadow| shadow.is_external()).filter_map(Shadow::due).collect()
     }
 
     /// The log is at its end: the rest of what has ended, and why the other executions are not replayed.
@@ -100,7 +113,12 @@ impl Facts {
     }
 
     fn followers(&mut self) -> impl Iterator<Item = &mut Shadow> {
-        self.sessions.values_mut().filter_map(|session| session.follower.as_deref_mut().ok())
+        self.sessions.values_mut().map(|session| &mut *session.follower)
+    }
+
+    fn follower_of(&self, id: &QueueId) -> Option<&Shadow> {
+        let holder = self.entries.get(id)?.holder.as_ref()?;
+        self.sessions.get(holder).map(|session| &*session.follower)
     }
 
     fn observed(&mut self, observations: Vec<Observation>) -> Vec<Observation> {
@@ -117,7 +135,6 @@ impl Facts {
             None if entry.is_over => "cancelled before anybody claimed it".to_owned(),
             None => "never claimed".to_owned(),
             Some(None) => "its session is not in this log".to_owned(),
-            Some(Some(Session { follower: Err(reason), .. })) => reason.clone(),
             Some(Some(_)) => "never ended".to_owned(),
         }
     }
@@ -131,7 +148,7 @@ impl Facts {
         let session = self
             .sessions
             .entry(started.session_id.clone())
-            .or_insert_with(|| Session { is_active: true, follower: follower(started).map(Box::new) });
+            .or_insert_with(|| Session { is_active: true, follower: Box::new(follower(started)) });
         session.is_active = true;
         let waiting: Vec<QueueEntry> = self.waiting().cloned().collect();
         self.show_to(&started.session_id, &waiting);
@@ -151,8 +168,8 @@ impl Facts {
     }
 
     fn show_to(&mut self, id: &SessionId, entries: &[QueueEntry]) {
-        if let Some(Session { follower: Ok(shadow), .. }) = self.sessions.get_mut(id) {
-            shadow.saw(entries);
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.follower.saw(entries);
         }
     }
 
@@ -169,9 +186,7 @@ impl Facts {
             assigned_runtime_session: None,
         };
         for session in self.sessions.values_mut().filter(|session| session.is_active) {
-            if let Ok(shadow) = &mut session.follower {
-                shadow.saw(std::slice::from_ref(&row));
-            }
+            session.follower.saw(std::slice::from_ref(&row));
         }
         let entry =
             Entry { row, place, holder: None, is_started: false, has_shown: false, is_over: false, is_observed: false };
@@ -190,18 +205,21 @@ impl Facts {
         self.commit(&started.queue_id, &Event::from(started.clone()));
     }
 
-    /// An entry belongs to this session from here on, and waits for no other.
+    /// An entry belongs to this session from here on, and waits for no other. An agent elsewhere may run what was cancelled before
+    /// it was claimed, which is the audit's.
     fn hold(&mut self, id: &QueueId, session: &SessionId) {
+        let is_elsewhere = self.sessions.get(session).is_some_and(|session| session.follower.is_external());
         let Some(entry) = self.entries.get_mut(id).filter(|entry| !entry.is_observed) else { return };
+        if is_elsewhere && entry.is_over && entry.holder.is_none() {
+            return;
+        }
         entry.holder = Some(session.clone());
         // A session that goes on after its end was not shown what was requested since.
         let row = entry.row.clone();
         self.show_to(session, std::slice::from_ref(&row));
         let gone = taken_by_others(&row);
         for (_, other) in self.sessions.iter_mut().filter(|(other, _)| *other != session) {
-            if let Ok(shadow) = &mut other.follower {
-                shadow.saw(std::slice::from_ref(&gone));
-            }
+            other.follower.saw(std::slice::from_ref(&gone));
         }
     }
 
@@ -210,7 +228,7 @@ impl Facts {
     fn commit(&mut self, id: &QueueId, event: &Event) {
         let Some(entry) = self.entries.get_mut(id).filter(|entry| !entry.is_observed) else { return };
         let holder = entry.holder.as_ref().and_then(|holder| self.sessions.get_mut(holder));
-        let Some(Session { follower: Ok(shadow), .. }) = holder else { return };
+        let Some(Session { follower: shadow, .. }) = holder else { return };
         let source = |cell: CellId| match self.sources.get(&cell) {
             Some(text) => (cell, Source::Text(text.clone())),
             None => (cell, Source::Missing),
@@ -218,7 +236,7 @@ impl Facts {
         let events = std::slice::from_ref(event);
         let pins: Vec<_> = shadow.cells_to_pin(events).into_iter().map(source).collect();
         shadow.pin(pins);
-        if shadow.serving() == Path::Legacy {
+        if shadow.serving() == Path::Legacy && !shadow.is_external() {
             let refusals = entry.refusals(event);
             refusals.iter().for_each(|(refused, failure)| shadow.refused(std::slice::from_ref(refused), failure));
         }
@@ -236,18 +254,25 @@ impl Facts {
         }
     }
 
-    /// The old path never clears, so that a clear under it is a user's; so is one when nothing runs.
+    /// The old path never clears, so that a clear under it is a user's; so is one when nothing runs. Of what runs elsewhere both
+    /// may clear.
     fn shown(&mut self, event: &Event) {
-        let Some(id) = event.cell_id().and_then(|cell| self.runs.get(cell)).cloned() else { return };
+        let run = event.cell_id().and_then(|cell| self.runs.get(cell)).cloned();
+        let Some(id) = run.or_else(|| self.changed_elsewhere(event)) else { return };
         let Some(entry) = self.entries.get(&id) else { return };
         if matches!(event, Event::CellOutputsCleared(_)) {
-            let holder = entry.holder.as_ref().and_then(|holder| self.sessions.get(holder));
-            let follower = holder.and_then(|session| session.follower.as_ref().ok());
-            if entry.is_over || follower.is_some_and(|shadow| shadow.serving() == Path::Legacy) {
+            let is_of_the_old_path = |shadow: &Shadow| shadow.serving() == Path::Legacy && !shadow.is_external();
+            if entry.is_over || self.follower_of(&id).is_some_and(is_of_the_old_path) {
                 return;
             }
         }
         self.commit(&id, event);
+    }
+
+    /// The execution of an agent elsewhere that changes an output: the event names no cell.
+    fn changed_elsewhere(&self, event: &Event) -> Option<QueueId> {
+        let elsewhere = self.sessions.values().map(|session| &session.follower).filter(|shadow| shadow.is_external());
+        elsewhere.filter(|_| event.cell_id().is_none()).find_map(|shadow| shadow.owner(event))
     }
 }
 
@@ -256,18 +281,17 @@ fn taken_by_others(row: &QueueEntry) -> QueueEntry {
     QueueEntry { status: QueueStatus::Executing, ..row.clone() }
 }
 
-/// The shadow of a session whose work both paths can do, or why it is not replayed.
-fn follower(started: &RuntimeSessionStarted) -> Result<Shadow, String> {
-    if started.runtime_type != REPLAYED_TYPE {
-        return Err(format!("type {}", started.runtime_type));
-    }
-    let path = path_of(&started.runtime_id).ok_or("html of another agent")?;
+/// The shadow of a session: of a path, whose work both can do, or of an agent elsewhere.
+fn follower(started: &RuntimeSessionStarted) -> Shadow {
     let identity = SessionIdentity {
         runtime_id: started.runtime_id.clone(),
         session_id: started.session_id.clone(),
         capabilities: started.capabilities.clone(),
     };
-    Ok(Shadow::new(path, identity))
+    match path_of(&started.runtime_id).filter(|_| started.runtime_type == TYPE_OF_PATHS) {
+        Some(path) => Shadow::new(path, identity),
+        None => Shadow::external(&started.runtime_type, identity),
+    }
 }
 
 fn path_of(runtime: &RuntimeId) -> Option<Path> {

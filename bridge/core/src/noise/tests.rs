@@ -4,6 +4,7 @@ use registry::{QueueEntry, SessionIdentity};
 use serde_json::json;
 
 use super::*;
+use crate::Control;
 use crate::compare::{judge, judge_against_itself};
 use crate::guard::Evidence;
 use crate::{Guard, GuardSettings, Outcome, Path, Why};
@@ -44,9 +45,11 @@ fn served(source: &str, session: &str, html: &str) -> Observation {
         source: Source::Text(html.to_owned()),
         refused: Vec::new(),
         events: Vec::new(),
+        unclear: None,
     };
     let mut observation = Observation {
         serving: Path::Legacy,
+        control: Control::Path,
         identity,
         began: registry::Now::default(),
         saw_refusal: false,

@@ -28,8 +28,19 @@ impl std::fmt::Debug for Secret {
 const DIGEST_DIGITS: usize = 16;
 
 /// Fields whose strings are names of ours, never a user's.
-const OPEN_FIELDS: [&str; 9] =
-    ["serving", "status", "is", "event", "name", "type", "streamName", "startedAt", "completedAt"];
+const OPEN_FIELDS: [&str; 11] = [
+    "serving",
+    "status",
+    "is",
+    "event",
+    "name",
+    "type",
+    "runtimeType",
+    "unclear",
+    "streamName",
+    "startedAt",
+    "completedAt",
+];
 
 /// Fields that hold ids.
 const ID_FIELDS: [&str; 14] = [

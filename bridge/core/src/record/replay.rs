@@ -185,6 +185,10 @@ impl Record {
 
 /// The same facts with what the core of the serving path makes of them.
 pub(super) fn rerun(facts: &Observation) -> Observation {
+    // An agent elsewhere has no core here: it did what it did.
+    if facts.is_external() {
+        return facts.clone();
+    }
     with_events(facts, &run_path(facts.serving, facts).events)
 }
 

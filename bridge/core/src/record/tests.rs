@@ -2,7 +2,7 @@ use registry::{Capabilities, CellId, Now, QueueEntry, QueueStatus, RuntimeId, Se
 
 use super::*;
 use crate::shadow::ObservedExecution;
-use crate::{Ability, Path, judge};
+use crate::{Ability, Control, Path, judge};
 
 const SECRET: Secret = Secret([3; 32]);
 const SEEN: SignatureSeen = SignatureSeen { count: 1, first_wall_ms: 0, last_wall_ms: 0 };
@@ -23,9 +23,11 @@ fn observed(serving: Path, sources: &[&str]) -> Observation {
         source: Source::Text((*source).to_owned()),
         refused: Vec::new(),
         events: Vec::new(),
+        unclear: None,
     };
     let facts = Observation {
         serving,
+        control: Control::Path,
         identity: SessionIdentity {
             runtime_id: RuntimeId::from("html-runtime-x"),
             session_id: SessionId::from("html-runtime-x-1"),

@@ -33,12 +33,14 @@
 mod legacy;
 mod registry;
 
+use std::borrow::Cow;
+
 use ::registry::{
     Answer, CellCreated, CellSourceChanged, CellType, Container, Event, ExecutionAssigned, ExecutionRequested, Failure,
     IdSource, NotebookState, Now, Query, QueueId, QueueStatus, Reply, RuntimeType, UserId, session_events,
 };
 
-use super::{Observation, ObservedExecution, Source, Trails};
+use super::{Observation, ObservedExecution, Source, Trails, handler_trace};
 use crate::Path;
 
 /// Effects that a candidate may ask for per execution before it counts as running away. An html execution asks for about
@@ -77,7 +79,8 @@ pub fn run_candidate(observation: &Observation) -> CandidateRun {
     run_path(observation.serving.other(), observation)
 }
 
-/// Runs a path's core on the facts of an observation, whichever path served: what that path would have done.
+/// Runs a path's core on the facts of an observation, whichever path served: what that path would have done. Where an agent
+/// elsewhere served, the registry's does what that one's handlers did, and the old path has no core to run.
 pub fn run_path(path: Path, observation: &Observation) -> CandidateRun {
     run(observation, |world| match path {
         Path::Registry => registry::run(world),
@@ -97,7 +100,19 @@ pub(crate) fn run_flooding(observation: &Observation) -> CandidateRun {
     })
 }
 
+/// Of an agent elsewhere the candidate is given what can be traced: the rest is not its to fail at.
+fn traceable(observation: &Observation) -> Cow<'_, Observation> {
+    let is_unclear = |execution: &ObservedExecution| handler_trace(observation, execution).is_err();
+    if !observation.is_external() || !observation.executions.iter().any(is_unclear) {
+        return Cow::Borrowed(observation);
+    }
+    let mut clear = observation.clone();
+    clear.executions.retain(|execution| handler_trace(observation, execution).is_ok());
+    Cow::Owned(clear)
+}
+
 fn run(observation: &Observation, path: impl Fn(&mut World<'_>)) -> CandidateRun {
+    let observation = &*traceable(observation);
     let mut run = CandidateRun { events: Vec::new(), end: RunEnd::Complete };
     let mut room = Room { events: MAX_EVENTS, bytes: MAX_BYTES };
     for portion in portions(observation) {
@@ -141,7 +156,7 @@ impl Room {
 }
 
 /// The bytes of an event as JSON.
-fn size(event: &Event) -> usize {
+pub(super) fn size(event: &Event) -> usize {
     struct Count(usize);
     impl std::io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -177,6 +192,7 @@ pub(crate) fn request_order(observation: &Observation) -> Vec<QueueId> {
 fn portions(observation: &Observation) -> Vec<Observation> {
     let empty = || Observation {
         serving: observation.serving,
+        control: observation.control.clone(),
         identity: observation.identity.clone(),
         began: observation.began,
         saw_refusal: observation.saw_refusal,

@@ -3,7 +3,11 @@
 use registry::{Event, Now, QueueEntry, SessionIdentity};
 use serde::{Deserialize, Serialize};
 
-use crate::Path;
+use super::candidate::size;
+use crate::{Path, Why};
+
+/// The runtime type that both paths execute.
+pub(crate) const TYPE_OF_PATHS: &str = "html";
 
 /// Executions that one observation holds before it is compared although more is waiting. As many as one commit of the
 /// registry holds: the candidate then sees the queue in portions of the same size.
@@ -15,6 +19,9 @@ pub const MAX_EXECUTIONS: usize = 20;
 pub struct Observation {
     /// The path that served: the control. The candidate is the other one.
     pub serving: Path,
+    /// Whether that path served, or an agent elsewhere did in its place.
+    #[serde(default, skip_serializing_if = "Control::is_path")]
+    pub control: Control,
     /// The session; the candidate runs under the same ids.
     pub identity: SessionIdentity,
     /// When the first execution was taken.
@@ -23,6 +30,26 @@ pub struct Observation {
     pub saw_refusal: bool,
     /// The executions, in the order in which the serving path took them.
     pub executions: Vec<ObservedExecution>,
+}
+
+/// Who the control is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "is")]
+pub enum Control {
+    /// The path that serves: its core can be run again on the facts.
+    #[default]
+    Path,
+    /// An agent elsewhere, which cannot be run again: what its handlers did is read from its events and fed to the registry.
+    External {
+        /// What its session executes.
+        runtime_type: String,
+    },
+}
+
+impl Control {
+    fn is_path(&self) -> bool {
+        *self == Self::Path
+    }
 }
 
 /// One execution: the facts that the host made, and what the serving path made of them.
@@ -39,6 +66,9 @@ pub struct ObservedExecution {
     pub refused: Vec<RefusedEvent>,
     /// What the serving path committed, in order.
     pub events: Vec<Event>,
+    /// Why these are not all, or not all of them its own, where whoever followed it knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unclear: Option<Why>,
 }
 
 /// The source of a cell.
@@ -63,6 +93,24 @@ pub struct RefusedEvent {
 }
 
 impl Observation {
+    /// Whether an agent elsewhere served.
+    pub fn is_external(&self) -> bool {
+        !self.control.is_path()
+    }
+
+    /// What the session executes.
+    pub fn runtime_type(&self) -> &str {
+        match &self.control {
+            Control::Path => TYPE_OF_PATHS,
+            Control::External { runtime_type } => runtime_type,
+        }
+    }
+
+    /// Bytes of what was committed, as JSON.
+    pub fn bytes(&self) -> usize {
+        self.executions.iter().flat_map(|execution| &execution.events).map(size).sum()
+    }
+
     /// How long the serving path took for it, by what it has written into the log, in milliseconds; 0 where it says nothing.
     pub fn control_ms(&self) -> u64 {
         let events = self.executions.iter().flat_map(|execution| &execution.events);
@@ -77,7 +125,7 @@ impl Observation {
 
 impl ObservedExecution {
     pub(super) fn new(entry: QueueEntry, rank: u64) -> Self {
-        Self { entry, rank, source: Source::Unread, refused: Vec::new(), events: Vec::new() }
+        Self { entry, rank, source: Source::Unread, refused: Vec::new(), events: Vec::new(), unclear: None }
     }
 
     /// The message with which the store refused this event, if it did.

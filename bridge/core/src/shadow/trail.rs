@@ -1,7 +1,7 @@
 //! Which execution an event belongs to. Outputs name only their cell: they belong to the execution of that cell that is under
 //! way, and where a cell runs twice at once to the one that has shown less.
 
-use registry::{CellId, Event, OutputId, QueueId};
+use registry::{CellId, DisplayId, Event, OutputId, QueueId};
 
 /// The events of executions, apart.
 #[derive(Clone, Debug, Default)]
@@ -37,11 +37,29 @@ impl Trails {
         if let Some(output) = appended_to(event) {
             return self.0.iter().find(|trail| trail.holds(output)).map(|trail| trail.id.clone());
         }
+        if let Event::MultimediaDisplayOutputUpdated(update) = event {
+            return self.updating(&update.display_id);
+        }
         let cell = event.cell_id().filter(|_| event.is_output())?;
         let of_cell = || self.0.iter().filter(|trail| trail.cell == *cell && trail.is_started());
         let under_way = of_cell().filter(|trail| !trail.is_over()).min_by_key(|trail| trail.outputs_like(event));
         // An output behind the end of its execution still belongs to it: it came late.
         under_way.or_else(|| of_cell().next_back()).map(|trail| trail.id.clone())
+    }
+
+    /// An update names its display only. It comes from what is under way, though it may be of a display shown before.
+    fn updating(&self, display: &DisplayId) -> Option<QueueId> {
+        let under_way = || self.0.iter().filter(|trail| trail.is_started() && !trail.is_over());
+        let shows = |trail: &&Trail| trail.shows(display);
+        let updating =
+            under_way().find(shows).or_else(|| under_way().next_back()).or_else(|| self.0.iter().find(shows));
+        updating.map(|trail| trail.id.clone())
+    }
+
+    /// The executions of a cell that are started and not over.
+    pub(crate) fn running(&self, cell: &CellId) -> Vec<QueueId> {
+        let running = self.0.iter().filter(|trail| trail.cell == *cell && trail.is_started() && !trail.is_over());
+        running.map(|trail| trail.id.clone()).collect()
     }
 
     /// True once the execution has a terminal.
@@ -84,6 +102,11 @@ impl Trail {
             Event::MarkdownOutputAdded(e) => e.id == *output,
             _ => false,
         })
+    }
+
+    fn shows(&self, display: &DisplayId) -> bool {
+        let is_it = |event: &Event| matches!(event, Event::MultimediaDisplayOutputAdded(e) if e.display_id.as_ref() == Some(display));
+        self.events.iter().any(is_it)
     }
 
     fn outputs_like(&self, event: &Event) -> usize {

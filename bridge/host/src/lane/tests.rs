@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use bridge_core::{Ability, Evidence, Incident, ObservedExecution, Path, Verdict, decide};
+use bridge_core::{Ability, Control, Evidence, Incident, ObservedExecution, Path, Verdict, decide};
 use flags::{Context, Snapshot};
 use registry::{QueueEntry, SessionIdentity};
 
@@ -26,8 +26,16 @@ fn observation(source: &str) -> Observation {
     }))
     .unwrap();
     let source = Source::Text(source.to_owned());
-    let executions = vec![ObservedExecution { entry, rank: 1, source, refused: Vec::new(), events: Vec::new() }];
-    Observation { serving: Path::Legacy, identity, began: registry::Now::default(), saw_refusal: false, executions }
+    let executions =
+        vec![ObservedExecution { entry, rank: 1, source, refused: Vec::new(), events: Vec::new(), unclear: None }];
+    Observation {
+        serving: Path::Legacy,
+        control: Control::Path,
+        identity,
+        began: registry::Now::default(),
+        saw_refusal: false,
+        executions,
+    }
 }
 
 /// An observation of an execution that took serving so long.

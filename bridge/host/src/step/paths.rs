@@ -3,8 +3,8 @@
 use bridge_core::{Decision, Diagnostic, Lease, Level, Path, Reason};
 use legacy_compat::{CallId, Effect as LegacyEffect, Hook, HtmlInput, ManagerInput};
 use registry::{
-    CellId, Effect as AgentEffect, Failure, Now, Output, Phase, QueueId, Reply, SessionIdentity, TerminationReason,
-    TimerId,
+    CellId, Effect as AgentEffect, Failure, Ingest, Now, Operation, Phase, QueueId, Reply, SessionIdentity,
+    TerminationReason, TimerId,
 };
 
 use super::fence::Timer;
@@ -190,8 +190,10 @@ impl Notebook {
         let seat = self.seat(runtime);
         let token = seat.agent_token;
         let Some(lease) = seat.lease.as_ref() else { return };
-        let runtime_id = lease.runtime_id.clone();
-        let events = Output::html(code).events(cell_id, 1, &runtime_id, &mut self.ids).into();
+        let mut ingest = Ingest::new(cell_id.clone(), 1, &lease.runtime_id);
+        let cleared = ingest.begin();
+        let shown = ingest.take(Operation::html(code), &mut self.ids);
+        let events = std::iter::once(cleared).chain(shown).collect();
         self.commit(Asker::Code(call), Path::Registry, token, events);
     }
 

@@ -1,13 +1,15 @@
 //! The registry's agent as candidate.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use registry::{Agent, Effect, Input, QueueEntry, QueueId, Reply, RuntimeType};
 
-use super::World;
+use super::{Observation, World};
+use crate::shadow::{Control, handler_trace};
 
 pub(super) fn run(world: &mut World<'_>) {
-    let mut agent = Agent::new(RuntimeType::html(), world.ids.split());
+    let mut agent = Agent::new(runtime_type(world.observation), world.ids.split());
     let mut effects: VecDeque<Effect> =
         agent.handle(world.now, Input::Resume(world.observation.identity.clone())).into();
     effects.extend(agent.handle(world.now, Input::Queued(requests(world))));
@@ -21,6 +23,19 @@ pub(super) fn run(world: &mut World<'_>) {
         // What an answer brings is performed before what was still waiting.
         for next in agent.handle(world.now, Input::Answer(ticket, answer)).into_iter().rev() {
             effects.push_front(next);
+        }
+    }
+}
+
+/// html needs no trace: what it does is all in the source.
+fn runtime_type(observation: &Observation) -> RuntimeType {
+    match &observation.control {
+        Control::Path => RuntimeType::html(),
+        Control::External { runtime_type } => {
+            let trace_of = |execution| handler_trace(observation, execution).ok();
+            let traces = observation.executions.iter();
+            let traces = traces.filter_map(|execution| Some((execution.entry.id.clone(), trace_of(execution)?)));
+            RuntimeType::traced(runtime_type, Arc::new(traces.collect::<BTreeMap<_, _>>()))
         }
     }
 }

@@ -3,10 +3,11 @@
 use registry::{Event, ExecutionStatus, SessionId};
 
 use super::Fault;
+use super::output::is_shown;
 
 pub(super) fn spoil(fault: Fault, events: Vec<Event>) -> Vec<Event> {
     match fault {
-        Fault::LateOutput => behind(events, |event| matches!(event, Event::MultimediaResultOutputAdded(_))),
+        Fault::LateOutput => behind(events, is_shown),
         Fault::StartAfterOutput => each(events, behind_outputs),
         Fault::LostExecution => {
             let mut runs = runs(events);

@@ -4,16 +4,13 @@ use registry::{Container, Event};
 use serde_json::Value;
 
 use super::Fault;
+use super::output::containers;
 
 /// Where a buffer would end.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 pub(super) fn spoil(fault: Fault, mut events: Vec<Event>) -> Vec<Event> {
-    let outputs = events.iter_mut().filter_map(|event| match event {
-        Event::MultimediaResultOutputAdded(output) => Some(output),
-        _ => None,
-    });
-    for container in outputs.flat_map(|output| output.representations.values_mut()) {
+    for container in events.iter_mut().flat_map(containers) {
         if let Container::Inline { data: Value::String(text), .. } = container {
             change(fault, text);
         }
