@@ -7,7 +7,7 @@ use std::sync::Arc;
 use registry::{
     Agent, Appended, Capabilities, CellCreated, CellSourceChanged, CellType, Container, Delta, Effect, Event,
     ExecutionRequested, HandlerTrace, HandlerTraces, IdSource, Input, NotebookState, Now, Operation, Outcome, QueueId,
-    Reply, Representations, RuntimeType, SessionIdentity, StreamName, UserId,
+    Reply, Representations, RuntimeType, SessionIdentity, StreamName, UserId, session_events,
 };
 use serde_json::{Map, Value, json};
 
@@ -209,6 +209,7 @@ pub fn executed(executions: &[Scripted]) -> Vec<Event> {
         session_id: "html-agent-1-1700000000000-k3x9".into(),
         capabilities: Capabilities::default(),
     };
+    session_events(Vec::new(), &identity, "html".to_owned()).iter().for_each(|event| state.apply(event));
     let now = Now { wall_ms: 1_700_000_000_000, mono_ms: 0 };
     let mut effects: VecDeque<Effect> = agent.handle(now, Input::Resume(identity)).into();
     let mut log = Vec::new();

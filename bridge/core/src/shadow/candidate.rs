@@ -37,7 +37,7 @@ use std::borrow::Cow;
 
 use ::registry::{
     Answer, CellCreated, CellSourceChanged, CellType, Container, Event, ExecutionAssigned, ExecutionRequested, Failure,
-    IdSource, NotebookState, Now, Query, QueueId, QueueStatus, Reply, RuntimeType, UserId, session_events,
+    IdSource, NotebookState, Now, Query, QueueId, QueueStatus, Reply, UserId, session_events,
 };
 
 use super::{Observation, ObservedExecution, Source, Trails, handler_trace};
@@ -231,7 +231,7 @@ impl<'a> World<'a> {
     /// The notebook as the host made it, with the session announced, before anybody claimed.
     fn new(observation: &'a Observation, room: Room) -> Self {
         let mut state = NotebookState::new();
-        let session = session_events(Vec::new(), &observation.identity, RuntimeType::html().name);
+        let session = session_events(Vec::new(), &observation.identity, observation.runtime_type().to_owned());
         session.iter().for_each(|event| state.apply(event));
         let mut trails = Trails::default();
         let mut requests: Vec<&ObservedExecution> = observation.executions.iter().collect();
