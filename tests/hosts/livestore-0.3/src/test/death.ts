@@ -24,6 +24,8 @@ export interface EndedDrain {
   readonly at: "waiting" | "announcing";
   /** By `process.exit`, or by somebody else. */
   readonly by: "itself" | "others";
+  /** What takes the notebook over: another process, or another worker of the same process. */
+  readonly next: "process" | "worker";
 }
 
 /** The cells of each notebook; `qX` is the entry that executes cell `X`. */

@@ -1,4 +1,4 @@
-/** A process whose worker thread ends in the middle of a drain; another one takes the notebook over, and the process ends by itself. */
+/** A process whose worker thread ends in the middle of a drain; another one may take the notebook over, and the process ends by itself. */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { EndedDrain } from "./death.js";
@@ -13,4 +13,6 @@ if (drain.by === "others") {
   await worker.terminate();
 }
 await exit;
-await once(new Worker(new URL("recoveringProcess.js", import.meta.url), { argv: [JSON.stringify({ ...drain, commits: [0] })] }), "exit");
+if (drain.next === "worker") {
+  await once(new Worker(new URL("recoveringProcess.js", import.meta.url), { argv: [JSON.stringify({ ...drain, commits: [0] })] }), "exit");
+}
