@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use bridge_core::Route;
 use registry::{Event, QueueId};
 use tests::simulator::{
-    Action, Blow, Boundary, Campaign, Fault, Foreign, Ids, Kind, Mechanism, Misdeed, Nested, Scenario, Target, What,
-    run,
+    Action, Blow, Boundary, Campaign, Fault, Foreign, Ids, Invariant, Kind, Mechanism, Misdeed, Nested, Scenario,
+    Target, What, run,
 };
 
 /// Seeds of one run of the tests; `npm run test:long` plays as many as it takes for a million flips.
@@ -77,6 +77,16 @@ fn a_flip_that_hands_no_claims_on_is_found() {
 #[test]
 fn a_registry_that_does_not_sweep_is_found() {
     check_found(Mechanism::Sweep);
+}
+
+/// The watchdog needs nobody to compare with: on the route `registry` nothing else would notice.
+#[test]
+fn a_registry_that_begins_executions_out_of_order_is_found_by_its_watchdog_too() {
+    check_found(Mechanism::RequestOrder);
+    let actions = [flip(Route::Registry), request(3)];
+    let outcome = run(&scenario(&[Kind::Compat], &actions), Some(Mechanism::RequestOrder));
+    let broken: BTreeSet<Invariant> = outcome.violations.iter().map(|violation| violation.invariant).collect();
+    assert!(broken.is_superset(&[Invariant::RequestOrder, Invariant::NoIncident].into()), "{broken:?}");
 }
 
 /// Old paths, and both ways between the paths.

@@ -11,6 +11,7 @@ mod host;
 mod host_code;
 mod journalling;
 mod legacy_core;
+mod line;
 mod manager;
 mod paths;
 mod protocol;
@@ -306,7 +307,8 @@ impl Notebook {
         self.observe(&entries);
         self.show_to_shadows(&entries);
         for runtime in self.seats_on(Path::Registry) {
-            self.step_agent(now, runtime, registry::Input::Queued(entries.clone()));
+            self.show_line(runtime, &entries);
+            self.step_agent(now, runtime, registry::Input::Queued(self.in_order(entries.clone())));
         }
         self.tell_managers(now);
     }
@@ -334,6 +336,13 @@ impl Notebook {
             Ok(Reply::Entries(entries)) => {
                 self.observe(&entries);
                 self.show_to_shadows(&entries);
+                let entries = match asked.by {
+                    Asker::Agent(runtime, _) => {
+                        self.show_line(runtime, &entries);
+                        self.in_order(entries)
+                    }
+                    _ => entries,
+                };
                 self.deliver(now, asked.by, Ok(Reply::Entries(entries)));
             }
             Err(failure) if !asked.undo.is_empty() => self.undo(now, asked, failure),
@@ -453,7 +462,10 @@ impl Notebook {
         }
         self.take_unchecked(pass.path, pass.token, event);
         match self.gate.judge(&mut self.ledger, pass, event) {
-            Ruling::Pass => true,
+            Ruling::Pass => {
+                self.tell_if_out_of_turn(pass, event);
+                true
+            }
             Ruling::Drop(refusal) => {
                 tracing::warn!(notebook = %self.id, event = event.name(), ?refusal, "the gate dropped an event");
                 self.tell_if_second_terminal(pass, event, refusal);

@@ -39,6 +39,8 @@ pub enum Invariant {
     ShadowSilent,
     /// The paths differ in nothing but what is known.
     NoMismatch,
+    /// The guard is told of nothing that must never happen.
+    NoIncident,
     /// An object that the host let go of is neither called nor spoken for.
     SilentWhenForgotten,
     /// A step ends.

@@ -302,7 +302,12 @@ impl Notebook {
         let is_current = token == self.token || self.lacks(Mechanism::TokenCheck);
         let is_unchecked = self.lacks(Mechanism::ClaimCheck);
         let mut is_granted = |id: &QueueId| is_unchecked || self.ledger.claim(id, Path::Registry, token);
-        entries.into_iter().filter(|id| is_current && is_granted(id)).collect()
+        let (granted, refused): (Vec<QueueId>, _) = entries.into_iter().partition(|id| is_current && is_granted(id));
+        if is_current {
+            // They are somebody else's.
+            refused.iter().for_each(|id| self.seat(runtime).line.leave(id));
+        }
+        granted
     }
 
     fn on_phase(&mut self, now: Now, runtime: RuntimeKey, phase: Phase) {

@@ -10,6 +10,7 @@ use registry::{Agent, Capabilities, CellId, Event, Failure, IdSource, QueueId, R
 use super::Method;
 use super::host_code::HostCode;
 use super::legacy_core::{LegacyCore, LegacyKind};
+use super::line::Line;
 
 /// One runtime object's place at the notebook.
 pub(super) struct Seat {
@@ -40,6 +41,9 @@ pub(super) struct Seat {
     /// What the new path has started and not ended, and since when by the monotonic clock, with the timer that looks after it.
     pub(super) started: BTreeMap<QueueId, u64>,
     pub(super) watchdog: Option<TimerId>,
+    /// What waits for the new path, and what it has begun last.
+    pub(super) line: Line,
+    pub(super) begun_last: Option<QueueId>,
     /// A change of route that waits for its boundary.
     pub(super) flip: Option<Flip>,
     /// Calls made while a flip is under way, when neither path has the session; they are made again after it.
@@ -127,6 +131,8 @@ impl Seat {
             fenced: BTreeMap::new(),
             started: BTreeMap::new(),
             watchdog: None,
+            line: Line::default(),
+            begun_last: None,
             flip: None,
             parked: Vec::new(),
         }
@@ -177,6 +183,7 @@ impl Seat {
     /// Gives the seat another session's lease.
     pub(super) fn take(&mut self, lease: Lease) {
         (self.was_active, self.is_displaced) = (false, false);
+        (self.line, self.begun_last) = (Line::default(), None);
         self.lease = Some(lease);
     }
 
