@@ -143,7 +143,7 @@ fn a_flip_at_any_step_of_an_execution_loses_and_doubles_nothing() {
 #[test]
 fn a_long_queue_stays_in_order_however_often_the_route_goes_to_and_fro_during_a_drain() {
     let to_and_fro = [flip(Route::Registry), What::Advance(20), flip(Route::Legacy), What::Advance(20)];
-    let mut actions = vec![request(2_000), What::Advance(160), What::Hang(true)];
+    let mut actions = vec![request(10_000), What::Advance(160), What::Hang(true)];
     actions.extend(to_and_fro.iter().cycle().take(80));
     actions.extend([What::Hang(false), flip(Route::Registry), What::Advance(500)]);
     let outcome = run(&scenario(&[Kind::Host], &actions), None);
