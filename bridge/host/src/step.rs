@@ -323,6 +323,11 @@ impl Notebook {
 
     fn on_answer(&mut self, now: Now, ticket: Ticket, answer: Answer) {
         let Some(asked) = self.asked.remove(&ticket) else { return };
+        if let Asker::Legacy(runtime, _) = asked.by
+            && let Some(seat) = self.seats.get_mut(&runtime)
+        {
+            seat.code_returned(ticket);
+        }
         self.follow(now, &asked, &answer);
         let answer = answer.map(|reply| match reply {
             Reply::Entries(entries) => {
@@ -464,6 +469,7 @@ impl Notebook {
         match self.gate.judge(&mut self.ledger, pass, event) {
             Ruling::Pass => {
                 self.tell_if_out_of_turn(pass, event);
+                self.runs_anew(pass, event);
                 true
             }
             Ruling::Drop(refusal) => {

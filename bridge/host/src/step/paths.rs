@@ -34,8 +34,7 @@ impl Notebook {
                 self.step_agent(now, runtime, registry::Input::Stop(TerminationReason::Shutdown));
             }
             (Method::Stop, _) => self.step_legacy(now, runtime, |core| core.html(now, HtmlInput::Stop(call))),
-            (Method::ExecuteCode { cell_id, .. }, _) if self.seat(runtime).is_late_code(&cell_id) => {
-                self.drop_late_code(&cell_id);
+            (Method::ExecuteCode { cell_id, .. }, _) if self.drops_late_code(runtime, &cell_id) => {
                 // An error would end up in the state of a runtime that is served well by another path.
                 self.effects.push(Effect::Settle { call, outcome: Ok(()) });
             }
@@ -214,7 +213,11 @@ impl Notebook {
                 return self.commit(Asker::Legacy(runtime, ticket), Path::Legacy, token, vec![event]);
             }
             LegacyEffect::Query(ticket, query) => Effect::Query { ticket: self.ask(asker(ticket)), query },
-            LegacyEffect::Hook(ticket, hook) => Effect::Hook { ticket: self.ask(asker(ticket)), runtime, hook },
+            LegacyEffect::Hook(ticket, hook) => {
+                let ticket = self.ask(asker(ticket));
+                self.seat(runtime).calls_code(ticket, &hook);
+                Effect::Hook { ticket, runtime, hook }
+            }
             LegacyEffect::Continue(ticket) => Effect::Continue { ticket: self.ask(asker(ticket)) },
             LegacyEffect::Fail(ticket, failure) => Effect::Fail { ticket: self.ask(asker(ticket)), failure },
             LegacyEffect::SetInterval(timer, every_ms) => {
