@@ -66,7 +66,7 @@ pub enum Why {
     NoSource,
     /// The comparison was not done by its deadline.
     Timeout,
-    /// The candidate made more than is kept of it.
+    /// Either side made more than is kept of it.
     Truncated,
     /// The process in which candidates run could not be started or understood, or was ended from outside.
     NoProcess,
@@ -317,8 +317,11 @@ fn compare_execution(
         Path::Registry => (shadow, control),
     };
     let pair = Pair { execution, legacy: &legacy, registry: &registry, saw_refusal: observation.saw_refusal };
-    let was_begun = execution.source != Source::Unread || observation.saw_refusal;
-    let verdict = if was_begun { verdict(mode, &pair) } else { Verdict::Inconclusive { why: Why::NoSource } };
+    let verdict = match execution.source {
+        Source::Truncated => Verdict::Inconclusive { why: Why::Truncated },
+        Source::Unread if !observation.saw_refusal => Verdict::Inconclusive { why: Why::NoSource },
+        _ => verdict(mode, &pair),
+    };
     Compared {
         queue_id: execution.entry.id.clone(),
         cell_id: execution.entry.cell_id.clone(),

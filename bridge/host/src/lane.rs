@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bridge_core::{Case, Comparison, ComparisonMode, Decision, NoiseModel, Observation, Source, Why};
+use bridge_core::{Case, Comparison, ComparisonMode, Decision, NoiseModel, Observation, Why};
 use registry::NotebookId;
 use serde::Serialize;
 
@@ -43,7 +43,7 @@ use worker::Worker;
 /// Observations that may wait. With 20 executions each this is ten seconds of a notebook under full load.
 const MAX_WAITING: usize = 256;
 
-/// Bytes that waiting observations may hold, by the lengths of their sources. A host with a thousand notebooks feels this much
+/// Bytes that waiting observations may hold, by the lengths of their texts. A host with a thousand notebooks feels this much
 /// at most.
 const MAX_WAITING_BYTES: usize = 32 * 1024 * 1024;
 
@@ -164,7 +164,7 @@ impl Lane {
 
     /// Hands an observation in. False where it was shed; never waits for a candidate.
     pub fn submit(&self, job: Job) -> bool {
-        let bytes = weight(&job.observation);
+        let bytes = job.observation.weight();
         self.desk.submit(job, bytes)
     }
 
@@ -256,13 +256,4 @@ fn timed_out(job: &Job) -> Done {
 
 fn off(job: &Job) -> Done {
     Done::of(job, Comparison::inconclusive(&job.observation, Why::LaneOff))
-}
-
-/// What an observation holds, roughly: each source stands in it twice, as a fact and in the output.
-fn weight(observation: &Observation) -> usize {
-    let of_source = |source: &Source| match source {
-        Source::Text(text) => text.len(),
-        Source::Missing | Source::Unread => 0,
-    };
-    observation.executions.iter().map(|execution| 1024 + 2 * of_source(&execution.source)).sum()
 }

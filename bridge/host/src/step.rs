@@ -25,8 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bridge_core::{
-    Ability, ComparisonTally, Decision, Diagnostic, Gate, GateCounts, Known, Latch, Ledger, Level, Mode, Pass, Path,
-    Reason, Ruling, Standing, Tally, Token, decide,
+    Ability, ComparisonTally, Decision, Diagnostic, Gate, GateCounts, Known, Latch, Ledger, Level, Mode, Notes, Pass,
+    Path, Reason, Ruling, Standing, Tally, Token, decide,
 };
 use flags::{Context, LiveFlags};
 use legacy_compat::{CallId, Hook};
@@ -89,14 +89,14 @@ struct Asked {
     by: Asker,
     /// The ledger's rows as they were before this commit, put back should it fail.
     undo: Vec<(QueueId, Standing)>,
-    /// The events of this commit, where a shadow follows.
-    observed: Vec<Event>,
+    /// What a shadow that follows has taken down of this commit.
+    observed: Notes,
 }
 
 impl Asked {
     /// A question that changes nothing.
     fn question(by: Asker) -> Self {
-        Self { by, undo: Vec::new(), observed: Vec::new() }
+        Self { by, undo: Vec::new(), observed: Notes::default() }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use bridge_core::{Ability, Evidence, Incident, ObservedExecution, Path, Verdict, decide};
+use bridge_core::{Ability, Evidence, Incident, ObservedExecution, Path, Source, Verdict, decide};
 use flags::{Context, Snapshot};
 use registry::{QueueEntry, SessionIdentity};
 
