@@ -87,6 +87,8 @@ pub struct Job {
     pub decision: Decision,
     /// What to compare it with.
     pub mode: ComparisonMode,
+    /// How often the guard had begun anew by then.
+    pub age: u64,
     /// What spoils the candidate, in tests.
     pub seeded: Option<Seeded>,
     /// Where the run is marked; nowhere without a folder for it.
@@ -95,16 +97,30 @@ pub struct Job {
     pub program: Option<Arc<Program>>,
 }
 
-/// What is done, by notebook, until its owner fetches it.
-struct Done {
-    key: NotebookKey,
-    comparison: Comparison,
+/// What is done, until its owner fetches it.
+pub(crate) struct Done {
+    /// Whose it is.
+    pub(crate) key: NotebookKey,
+    /// The notebook's id.
+    pub(crate) notebook: NotebookId,
+    /// The flags under which it was decided that it be compared.
+    pub(crate) generation: u64,
+    /// How often the guard had begun anew by then.
+    pub(crate) age: u64,
+    /// What came of it.
+    pub(crate) comparison: Comparison,
 }
 
 impl Done {
     /// However the comparison came about, it is of the mode that was asked for.
     fn of(job: &Job, comparison: Comparison) -> Self {
-        Self { key: job.key, comparison: Comparison { mode: job.mode, ..comparison } }
+        Self {
+            key: job.key,
+            notebook: job.notebook.clone(),
+            generation: job.decision.generation,
+            age: job.age,
+            comparison: Comparison { mode: job.mode, ..comparison },
+        }
     }
 }
 
@@ -170,8 +186,12 @@ impl Lane {
 
     /// Fetches what is done for a notebook.
     pub fn take_done(&self, notebook: NotebookKey) -> Vec<Comparison> {
-        let done = self.desk.take_done(|done| done.key == notebook);
-        done.into_iter().map(|done| done.comparison).collect()
+        self.take(|key| key == notebook).into_iter().map(|done| done.comparison).collect()
+    }
+
+    /// Fetches what is done for these notebooks, with the circumstances.
+    pub(crate) fn take(&self, is_wanted: impl Fn(NotebookKey) -> bool) -> Vec<Done> {
+        self.desk.take_done(|done| is_wanted(done.key))
     }
 
     /// How busy it is.

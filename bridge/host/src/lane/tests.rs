@@ -57,6 +57,7 @@ fn job(name: Option<&str>) -> Job {
             Ability { is_built_in: true, has_live_query: true },
         ),
         mode: ComparisonMode::Paths,
+        age: 0,
         seeded: name.map(|name| Seeded::parse(name).unwrap()),
         marks: None,
         program: None,

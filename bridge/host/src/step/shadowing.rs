@@ -20,6 +20,11 @@ impl Notebook {
             if self.seat(runtime).shadow.as_ref().map(|following| following.token) != token {
                 self.end_shadow(runtime);
             }
+            if let (Some(following), Some(lease)) = (&mut self.seat(runtime).shadow, &wanted)
+                && following.decision.generation != lease.decision.generation
+            {
+                following.decision = lease.decision.clone();
+            }
             if let (None, Some(lease)) = (&self.seat(runtime).shadow, wanted) {
                 let identity = SessionIdentity {
                     runtime_id: lease.runtime_id,
