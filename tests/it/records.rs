@@ -203,7 +203,7 @@ fn the_lane_writes_and_the_owner_only_looks() {
         let (key, notebook) = (NotebookKey(1), NotebookId::from("nb"));
         let seeded = fault.map(Seeded::Fault);
         let mode = ComparisonMode::Paths;
-        let job = Job { key, notebook, observation, decision, mode, seeded, marks: None, program: None };
+        let job = Job { key, notebook, observation, decision, mode, age: 0, seeded, marks: None, program: None };
         assert!(lane.submit(job));
     }
     woken.iter().take(2).for_each(drop);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bridge_core::{Fault, KNOWN_DIFFERENCES, Seen, Verdict};
+use bridge_core::{Fault, KNOWN_DIFFERENCES, Seen, Verdict, Why};
 use bridge_host::step::LegacyKind;
 use legacy_compat::{OnRegistry, QUIRKS};
 use proptest::prelude::*;
@@ -55,6 +55,27 @@ fn the_constant_execution_count_is_known() {
     for route in COMPARING {
         let expect = ["execution-count", "no-empty-metadata", "outputs-replaced"];
         check(route, |host| host.request_as("q", GOOD_CELL, 7), &expect);
+    }
+}
+
+/// The serving side shows it all; no copy of it is kept to be compared, on either side.
+#[test]
+fn test_30_an_output_of_a_hundred_megabytes_is_served_and_called_truncated() {
+    for route in COMPARING {
+        let mut host = host_on(route);
+        host.create("huge", &"~".repeat(100 * 1024 * 1024));
+        host.request("huge");
+        host.request(GOOD_CELL);
+        host.finish();
+        let shown = |event: &&Event| matches!(event, Event::MultimediaResultOutputAdded(_));
+        assert_eq!(host.owner.log.iter().filter(shown).count(), 2, "on {route}");
+        let held: usize = host.owner.compared.iter().map(|(observation, _)| observation.weight()).sum();
+        assert!(held < 10_000, "{held} bytes are held on {route}");
+        let verdicts = host.owner.compared.iter().flat_map(|(_, comparison)| &comparison.executions);
+        let verdicts: Vec<&Verdict> = verdicts.map(|execution| &execution.verdict).collect();
+        let [Verdict::Inconclusive { why: Why::Truncated }, Verdict::Known { .. }] = verdicts[..] else {
+            panic!("{verdicts:?} on {route}");
+        };
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use bridge_core::Route;
 use registry::{Event, QueueId};
 use tests::simulator::{
-    Action, Blow, Boundary, Campaign, Fault, Foreign, Ids, Kind, Mechanism, Misdeed, Nested, Scenario, Target, What,
-    run,
+    Action, Blow, Boundary, Campaign, Fault, Foreign, Ids, Invariant, Kind, Mechanism, Misdeed, Nested, Scenario,
+    Target, What, run,
 };
 
 /// Seeds of one run of the tests; `npm run test:long` plays as many as it takes for a million flips.
@@ -79,6 +79,16 @@ fn a_registry_that_does_not_sweep_is_found() {
     check_found(Mechanism::Sweep);
 }
 
+/// The watchdog needs nobody to compare with: on the route `registry` nothing else would notice.
+#[test]
+fn a_registry_that_begins_executions_out_of_order_is_found_by_its_watchdog_too() {
+    check_found(Mechanism::RequestOrder);
+    let actions = [flip(Route::Registry), request(3)];
+    let outcome = run(&scenario(&[Kind::Compat], &actions), Some(Mechanism::RequestOrder));
+    let broken: BTreeSet<Invariant> = outcome.violations.iter().map(|violation| violation.invariant).collect();
+    assert!(broken.is_superset(&[Invariant::RequestOrder, Invariant::NoIncident].into()), "{broken:?}");
+}
+
 /// Old paths, and both ways between the paths.
 const WAYS: [(Kind, Route, Route); 6] = [
     (Kind::Compat, Route::Legacy, Route::Registry),
@@ -133,7 +143,7 @@ fn a_flip_at_any_step_of_an_execution_loses_and_doubles_nothing() {
 #[test]
 fn a_long_queue_stays_in_order_however_often_the_route_goes_to_and_fro_during_a_drain() {
     let to_and_fro = [flip(Route::Registry), What::Advance(20), flip(Route::Legacy), What::Advance(20)];
-    let mut actions = vec![request(2_000), What::Advance(160), What::Hang(true)];
+    let mut actions = vec![request(10_000), What::Advance(160), What::Hang(true)];
     actions.extend(to_and_fro.iter().cycle().take(80));
     actions.extend([What::Hang(false), flip(Route::Registry), What::Advance(500)]);
     let outcome = run(&scenario(&[Kind::Host], &actions), None);

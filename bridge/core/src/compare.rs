@@ -67,7 +67,7 @@ pub enum Why {
     NoSource,
     /// The comparison was not done by its deadline.
     Timeout,
-    /// The candidate made more than is kept of it.
+    /// Either side made more than is kept of it.
     Truncated,
     /// The process in which candidates run could not be started or understood, or was ended from outside.
     NoProcess,
@@ -375,11 +375,12 @@ fn compare_execution(
 
 /// Why the candidate could not be run on an execution.
 fn why_unclear(observation: &Observation, execution: &ObservedExecution) -> Option<Why> {
-    if observation.is_external() {
-        return handler_trace(observation, execution).err();
+    match execution.source {
+        Source::Truncated => Some(Why::Truncated),
+        _ if observation.is_external() => handler_trace(observation, execution).err(),
+        Source::Unread if !observation.saw_refusal => Some(Why::NoSource),
+        _ => None,
     }
-    let was_begun = execution.source != Source::Unread || observation.saw_refusal;
-    (!was_begun).then_some(Why::NoSource)
 }
 
 /// The events under another session than the one that was observed, by their names. Both sides run under its ids.

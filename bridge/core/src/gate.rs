@@ -51,6 +51,9 @@ pub struct GateCounts {
     pub dropped_stale: u64,
     /// Events dropped for the state of their entry.
     pub dropped_entry: u64,
+    /// Of all that was dropped, what came from behind a fence: of an execution that had been ended in its place, up to its own
+    /// end.
+    pub late: u64,
     /// Events that broke a rule while the gate only observed.
     pub observed: u64,
     /// Events of a candidate. It must stay 0.
@@ -94,6 +97,12 @@ impl Gate {
     /// Counts an event that comes from behind a fence, and is dropped for it.
     pub fn drop_late(&mut self) {
         self.counts.dropped_stale += 1;
+        self.counts.late += 1;
+    }
+
+    /// An event that was dropped came from behind a fence.
+    pub fn was_late(&mut self) {
+        self.counts.late += 1;
     }
 
     /// Judges one event and books what it does to its entry.

@@ -187,14 +187,26 @@ impl Guard {
 
     /// Takes a piece of evidence on a notebook and says what follows. A rollback is latched when this returns.
     pub fn take(&mut self, now: Now, notebook: &NotebookId, evidence: &Evidence) -> Advice {
+        self.take_of(now, notebook, evidence, true)
+    }
+
+    /// The same for evidence that was gathered under other flags than those of this stage. It speaks of the build, whichever
+    /// stage it is in, and promotes nothing.
+    pub fn take_late(&mut self, now: Now, notebook: &NotebookId, evidence: &Evidence) -> Advice {
+        self.take_of(now, notebook, evidence, false)
+    }
+
+    fn take_of(&mut self, now: Now, notebook: &NotebookId, evidence: &Evidence, is_of_stage: bool) -> Advice {
         self.collected.record.totals.add(evidence);
         // What must never happen may reach further than the rollback that is there.
         if self.is_rolled_back(notebook) && !matches!(evidence, Evidence::Incident(_)) {
             bump(&mut self.collected.record.totals.late);
             return Advice::Hold;
         }
-        let needed = self.settings.needed();
-        self.collected.promotion.add(now, notebook, evidence, needed);
+        if is_of_stage {
+            let needed = self.settings.needed();
+            self.collected.promotion.add(now, notebook, evidence, needed);
+        }
         let verdict = match evidence {
             Evidence::Incident(incident) => Some(self.incident(notebook, *incident)),
             _ => self.weigh(now, notebook, evidence),

@@ -6,6 +6,7 @@
 
 mod candidate;
 mod fault;
+mod notes;
 mod observation;
 mod traced;
 mod trail;
@@ -15,6 +16,8 @@ use registry::{CellId, Event, Failure, Now, QueueEntry, QueueId, QueueStatus, Se
 pub use candidate::{CandidateRun, MAX_BYTES, MAX_EVENTS, RunEnd, run_candidate, run_path};
 pub(crate) use candidate::{request_order, run_flooding};
 pub use fault::Fault;
+pub use notes::Notes;
+use notes::weight;
 pub(crate) use observation::TYPE_OF_PATHS;
 pub use observation::{Control, MAX_EXECUTIONS, Observation, ObservedExecution, RefusedEvent, Source};
 pub(crate) use traced::handler_trace;
@@ -39,6 +42,8 @@ pub struct Shadow {
     /// Whether the store has refused a commit of this session: from then on the old path is wedged.
     saw_refusal: bool,
     began: Option<Now>,
+    /// Bytes of sources and events for which there is room until something is compared; as many as are kept of a candidate.
+    room: usize,
 }
 
 impl Shadow {
@@ -55,6 +60,7 @@ impl Shadow {
             pinned: Vec::new(),
             saw_refusal: false,
             began: None,
+            room: MAX_BYTES,
         }
     }
 
@@ -118,6 +124,16 @@ impl Shadow {
         self.requested.iter().find(|(_, entry)| entry.id == *id).map(|(_, entry)| entry.cell_id.clone())
     }
 
+    /// A source as it is pinned: no text is copied that there is no room for.
+    pub fn source(&self, text: &str) -> Source {
+        if text.len() > self.room { Source::Truncated } else { Source::Text(text.to_owned()) }
+    }
+
+    /// Takes down a commit that is about to be made, as far as there is room.
+    pub fn take_down(&self, events: &[Event]) -> Notes {
+        Notes::of(events, self.room, |output| self.trails.cell_of(output))
+    }
+
     /// The sources as they stand now.
     pub fn pin(&mut self, sources: impl IntoIterator<Item = (CellId, Source)>) {
         for (cell, source) in sources {
@@ -127,15 +143,28 @@ impl Shadow {
     }
 
     /// The serving path committed these.
-    pub fn committed(&mut self, now: Now, events: &[Event]) {
-        for event in events {
+    pub fn committed(&mut self, now: Now, notes: &Notes) {
+        for event in &notes.events {
             if let Event::ExecutionAssigned(_) | Event::ExecutionStarted(_) = event {
                 self.began.get_or_insert(now);
                 self.take(event);
             }
             self.notice_overlap(event);
+            if event.queue_id().is_none() && self.is_of_truncated(event) {
+                continue;
+            }
+            self.room = self.room.saturating_sub(weight(event));
             self.trails.add(event);
         }
+        self.truncate(&notes.too_much);
+        self.unpin(&notes.events);
+    }
+
+    /// The sources that these events have used.
+    fn unpin(&mut self, events: &[Event]) {
+        let cells: Vec<CellId> = self.taken.iter().map(|execution| execution.entry.cell_id.clone()).collect();
+        let is_used = |cell: &CellId| events.iter().any(|event| event.cell_id() == Some(cell)) && cells.contains(cell);
+        self.pinned.retain(|(cell, _)| !is_used(cell));
     }
 
     /// Outputs name their cell only: where one is run while it runs, nobody can tell whose they are.
@@ -159,13 +188,42 @@ impl Shadow {
         }
         if let Some(execution) = self.taken.iter_mut().find(|execution| execution.entry.id == *id)
             && let Some((_, source)) = self.pinned.iter().find(|(cell, _)| *cell == execution.entry.cell_id)
+            && execution.source != Source::Truncated
         {
-            execution.source = source.clone();
+            self.room += execution.source.bytes();
+            execution.source = if source.bytes() > self.room { Source::Truncated } else { source.clone() };
+            self.room -= execution.source.bytes();
         }
     }
 
+    fn is_of_truncated(&self, event: &Event) -> bool {
+        let mut truncated = self.taken.iter().filter(|execution| execution.source == Source::Truncated).peekable();
+        truncated.peek().is_some()
+            && self.trails.owner(event).is_some_and(|owner| truncated.any(|execution| execution.entry.id == owner))
+    }
+
+    /// Of the executions of these cells there was more than is kept: nothing is.
+    fn truncate(&mut self, cells: &[CellId]) {
+        for execution in self.taken.iter_mut().filter(|execution| cells.contains(&execution.entry.cell_id)) {
+            execution.source = Source::Truncated;
+            self.trails.forget_outputs(&execution.entry.id);
+        }
+        if !cells.is_empty() {
+            self.make_room();
+        }
+    }
+
+    /// There is room for what is not held.
+    fn make_room(&mut self) {
+        let sources: usize = self.taken.iter().map(|execution| execution.source.bytes()).sum();
+        self.room = MAX_BYTES.saturating_sub(sources + self.trails.weight());
+    }
+
     /// The store refused these. A batch of several executions tells nothing yet: what is to blame is committed again alone.
-    pub fn refused(&mut self, events: &[Event], failure: &Failure) {
+    pub fn refused(&mut self, notes: &Notes, failure: &Failure) {
+        let events = &notes.events;
+        self.saw_refusal |= !notes.too_much.is_empty();
+        self.truncate(&notes.too_much);
         let mut owners: Vec<QueueId> = events.iter().filter_map(|event| self.trails.owner(event)).collect();
         owners.dedup();
         let [owner] = owners.as_slice() else { return };
@@ -214,6 +272,7 @@ impl Shadow {
         for execution in &mut executions {
             execution.events = self.trails.close(&execution.entry.id);
         }
+        self.make_room();
         Observation {
             serving: self.serving,
             control: self.control.clone(),
@@ -222,5 +281,82 @@ impl Shadow {
             saw_refusal: self.saw_refusal,
             executions,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use registry::{
+        Capabilities, Container, ExecutionAssigned, ExecutionCompleted, ExecutionStarted, ExecutionStatus,
+        MultimediaDisplayOutputAdded, OutputId, RuntimeId, SessionId, Timestamp,
+    };
+
+    use super::*;
+    use crate::compare::{Verdict, Why, judge};
+
+    const MB: usize = 1024 * 1024;
+
+    fn session() -> SessionId {
+        SessionId::from("s")
+    }
+
+    fn display(number: usize, bytes: usize) -> Event {
+        let (id, cell_id) = (OutputId::from(format!("o{number}")), CellId::from("c"));
+        let representations = [("text/html".to_owned(), Container::inline("~".repeat(bytes)))].into();
+        MultimediaDisplayOutputAdded { id, cell_id, position: 0.into(), representations, display_id: None }.into()
+    }
+
+    fn completed(error: Option<String>) -> Event {
+        let (queue_id, cell_id, status) = (QueueId::from("q"), CellId::from("c"), ExecutionStatus::Success);
+        let (completed_at, execution_duration_ms) = (Timestamp::from_ms(1), 1.into());
+        ExecutionCompleted { queue_id, cell_id, status, error, completed_at, execution_duration_ms }.into()
+    }
+
+    /// A control that commits these events one by one, between its start and its end; what is observed of it.
+    fn observed(source: &str, shown: impl Iterator<Item = Event>, end: Event) -> Observation {
+        let identity = SessionIdentity {
+            runtime_id: RuntimeId::from("r"),
+            session_id: session(),
+            capabilities: Capabilities::default(),
+        };
+        let (id, cell_id, status) = (QueueId::from("q"), CellId::from("c"), QueueStatus::Pending);
+        let (queue_id, cell, started_at) = (id.clone(), cell_id.clone(), Timestamp::from_ms(0));
+        let mut shadow = Shadow::new(Path::Legacy, identity);
+        shadow.saw(&[QueueEntry { id, cell_id, execution_count: 1, status, assigned_runtime_session: None }]);
+        let assigned = ExecutionAssigned { queue_id: queue_id.clone(), runtime_session_id: session() };
+        let started = ExecutionStarted { queue_id, cell_id: cell.clone(), runtime_session_id: session(), started_at };
+        for event in [assigned.into(), started.into()].into_iter().chain(shown).chain([end]) {
+            let pinned = shadow.source(source);
+            shadow.pin([(cell.clone(), pinned)]);
+            let notes = shadow.take_down(std::slice::from_ref(&event));
+            shadow.committed(Now::default(), &notes);
+            let held = shadow.trails.weight() + notes.events.iter().map(weight).sum::<usize>();
+            assert!(held <= 2 * MAX_BYTES, "{held} bytes are held");
+        }
+        shadow.due().unwrap()
+    }
+
+    /// Nothing is kept of what such a control shows, nothing is said of it, and how it ended is known all the same.
+    fn check_truncated(observation: &Observation) {
+        assert!(observation.weight() < 4096, "{}", observation.weight());
+        let ends = observation.executions[0].events.iter();
+        assert_eq!(ends.filter(|event| matches!(event, Event::ExecutionCompleted(_))).count(), 1);
+        let verdicts: Vec<Verdict> = judge(observation, None).executions.into_iter().map(|one| one.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Inconclusive { why: Why::Truncated }]);
+    }
+
+    #[test]
+    fn a_control_that_shows_a_hundred_megabytes_at_once_or_bit_by_bit_is_cut_off() {
+        check_truncated(&observed("<p>", [display(0, 100 * MB)].into_iter(), completed(None)));
+        check_truncated(&observed("<p>", (0..100).map(|number| display(number, MB)), completed(None)));
+        check_truncated(&observed("<p>", std::iter::empty(), completed(Some("~".repeat(100 * MB)))));
+        check_truncated(&observed(&"~".repeat(100 * MB), std::iter::empty(), completed(None)));
+    }
+
+    #[test]
+    fn what_there_is_room_for_is_kept_whole() {
+        let observation = observed("<p>", (0..7).map(|number| display(number, MB)), completed(None));
+        assert_eq!(observation.executions[0].events.len(), 10);
+        assert!(observation.weight() > 7 * MB);
     }
 }

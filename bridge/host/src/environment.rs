@@ -14,6 +14,7 @@ use registry::{DEFAULT_MAX_CONCURRENT_AGENTS, IdSource, NotebookId, Now, Registr
 
 use crate::guarding::{BUILD, Guarding};
 use crate::kill::KillSwitch;
+use crate::lane::Done;
 use crate::latch::Durability;
 use crate::records::{Records, RecordsStatus};
 use crate::shadowing::Shadowing;
@@ -178,26 +179,41 @@ impl Environment {
     /// Hands the notebook what the lane has done for it, and the guard what that says. A rollback is in force for the step that
     /// follows, and for the next one of every other notebook.
     fn take_in_comparisons(&mut self, key: NotebookKey, now: Now) -> Option<Vec<Effect>> {
-        let notebook = self.notebooks.get_mut(&key)?;
+        self.notebooks.get(&key)?;
         let mut effects: Vec<Effect> =
             self.records.news().into_iter().map(|diagnostic| Effect::Diagnostic { diagnostic }).collect();
         let latch = Arc::clone(self.guarding.latch());
-        for comparison in self.shadowing.take_done(key) {
-            let verdict = match comparison.mode {
-                ComparisonMode::Paths => self.guarding.weigh(now, notebook.id(), self.flags.generation(), &comparison),
-                // It says nothing of the other path.
-                ComparisonMode::Aa => Vec::new(),
-            };
-            let news = self.shadowing.news_of(notebook.id(), &comparison);
-            effects.extend(notebook.step(now, Input::Compared(Ok(comparison))));
+        for done in self.shadowing.take_done(|of| of == key) {
+            let verdict = self.weigh(now, &done);
+            let news = self.shadowing.news_of(&done.notebook, &done.comparison);
+            let notebook = self.notebooks.get_mut(&key)?;
+            effects.extend(notebook.step(now, Input::Compared(Ok(done.comparison))));
             effects.extend(verdict);
             effects.extend(news.map(|diagnostic| Effect::Diagnostic { diagnostic }));
+        }
+        // What was compared of a notebook that has been closed since: nobody but the guard waits for it.
+        let notebooks = &self.notebooks;
+        for done in self.shadowing.take_done(|of| !notebooks.contains_key(&of)) {
+            effects.extend(self.weigh(now, &done));
         }
         effects.extend(self.shadowing.news_of_lane().map(|diagnostic| Effect::Diagnostic { diagnostic }));
         if !Arc::ptr_eq(&latch, self.guarding.latch()) {
             self.heed_latch();
         }
         Some(effects)
+    }
+
+    /// What a comparison is evidence of, by the decision that it was made under. What was handed in before somebody re-armed
+    /// the guard belongs to what that has forgotten; of a path against itself nothing is said of the other one.
+    fn weigh(&mut self, now: Now, done: &Done) -> Vec<Effect> {
+        if done.comparison.mode == ComparisonMode::Aa || done.age != self.shadowing.age() {
+            return Vec::new();
+        }
+        let generation = self.flags.generation();
+        match done.generation == generation {
+            true => self.guarding.weigh(now, &done.notebook, generation, &done.comparison),
+            false => self.guarding.weigh_late(now, &done.notebook, &done.comparison),
+        }
     }
 
     fn heed_latch(&mut self) {
@@ -269,7 +285,12 @@ impl Environment {
 
     /// Takes in what the shared store holds; see [`Guarding::take_in`]. Every notebook is to be woken.
     pub fn take_in_guard(&mut self, now: Now, state: Option<&str>) -> Vec<Diagnostic> {
+        let before = Arc::clone(self.guarding.latch());
         let news = self.guarding.take_in(now, state);
+        let after = self.guarding.latch();
+        if before.closed().any(|closed| !after.closed().any(|left| left.scope == closed.scope)) {
+            self.shadowing.begin_anew();
+        }
         self.heed_latch();
         news
     }
@@ -296,6 +317,7 @@ impl Environment {
         reason: &str,
     ) -> Result<Option<Diagnostic>, RearmError> {
         let news = self.guarding.rearm(now, scope, by, reason)?;
+        self.shadowing.begin_anew();
         self.heed_latch();
         Ok(news)
     }
@@ -325,10 +347,9 @@ impl Environment {
         self.records.status()
     }
 
-    /// Closes a notebook. What the lane has done for it by now nobody will fetch.
+    /// Closes a notebook. What is still compared of it goes to the guard.
     pub fn close_notebook(&mut self, key: NotebookKey) {
         self.notebooks.remove(&key);
-        self.shadowing.take_done(key);
     }
 
     /// A new nanoid.
@@ -427,10 +448,14 @@ fn still_killed(kill: &Kill) -> Diagnostic {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::Duration;
+
     use bridge_core::{Reason, Route, Tier, Token};
     use serde_json::json;
 
     use super::*;
+    use crate::lane::Lane;
 
     const DOCUMENT: &str = r#"{ "flags": { "runtime-route": { "state": "ENABLED", "variants": { "v": "registry" },
         "defaultVariant": "v", "targeting": {} } } }"#;
@@ -476,5 +501,112 @@ mod tests {
             let elsewhere = matches!(reason(&mut environment, "another"), Reason::RolledBack(_));
             assert_eq!(elsewhere, is_everywhere, "{incident:?}");
         }
+    }
+
+    const SHADOW: &str = r#"{ "flags": { "runtime-route": { "state": "ENABLED", "variants": { "v": "shadow" },
+        "defaultVariant": "v", "targeting": {} } } }"#;
+    const NOW: Now = Now { wall_ms: 1_700_000_000_000, mono_ms: 0 };
+
+    /// Two notebooks on the route `shadow`, whose lane has done what it was given and not been asked for it.
+    struct Late {
+        environment: Environment,
+        woken: Receiver<()>,
+        key: NotebookKey,
+        other: NotebookKey,
+    }
+
+    impl Late {
+        fn new() -> Self {
+            let mut environment = Environment::new([1; 32]);
+            environment.flags().expect();
+            environment.flags().apply(SHADOW, "test").unwrap();
+            environment.configure_guard(NOW, GuardSettings::default(), None);
+            let (wake, woken) = channel();
+            let lane = Lane::open(environment.records().clone(), move || {
+                let _ = wake.send(());
+            })
+            .unwrap();
+            environment.shadowing().open(lane);
+            let [key, other] = ["nb", "other"].map(|id| environment.open_notebook(NotebookId::from(id)));
+            Self { environment, woken, key, other }
+        }
+
+        /// A control that claimed and never ended: the candidate ends, and differs. Without executions nothing differs.
+        fn compares(&mut self, executions: u32) {
+            let observation = (0..executions).map(|number| {
+                json!({ "entry": { "id": format!("q{number}"), "cellId": "c", "executionCount": 1, "status": "pending" },
+                    "rank": number, "source": { "is": "text", "text": "<p>" }, "refused": [], "events": [] })
+            });
+            let observation = serde_json::from_value(json!({
+                "serving": "legacy", "began": NOW, "sawRefusal": false, "executions": observation.collect::<Vec<_>>(),
+                "identity": { "runtimeId": "r", "sessionId": "s",
+                    "capabilities": { "canExecuteCode": true, "canExecuteSql": false, "canExecuteAi": false } },
+            }));
+            let decision = self.environment.route(&Context::new("nb"));
+            let id = NotebookId::from("nb");
+            let submitted = self.environment.shadowing().submit(self.key, &id, observation.unwrap(), decision);
+            assert!(submitted.is_ok());
+            self.woken.recv_timeout(Duration::from_secs(60)).unwrap();
+        }
+
+        /// What the step of a notebook says of a rollback.
+        fn rollbacks_at(&mut self, key: NotebookKey) -> usize {
+            let effects = self.environment.step_notebook(key, NOW, Input::Wake).unwrap();
+            effects.iter().filter(|effect| matches!(effect, Effect::RolledBack { .. })).count()
+        }
+
+        fn mismatches_of(&self, key: NotebookKey) -> u64 {
+            self.environment.notebooks[&key].status().comparisons.mismatched
+        }
+    }
+
+    #[test]
+    fn test_24_a_result_that_comes_after_a_flip_speaks_of_the_build_and_not_of_the_next_stage() {
+        let mut late = Late::new();
+        late.compares(1);
+        late.environment.flags().apply(DOCUMENT, "test").unwrap();
+        assert_eq!(late.rollbacks_at(late.key), 0);
+        let status = late.environment.guard_status();
+        assert_eq!((status.totals.mismatched, status.promotion.hits), (1, 0), "it counts where it belongs");
+        assert_eq!(late.mismatches_of(late.key), 1);
+
+        let mut in_time = Late::new();
+        in_time.compares(1);
+        assert_eq!(in_time.rollbacks_at(in_time.key), 0);
+        assert_eq!(in_time.environment.guard_status().promotion.hits, 1);
+    }
+
+    #[test]
+    fn test_24_a_result_that_comes_after_a_rollback_is_counted_and_closes_nothing_again() {
+        let mut late = Late::new();
+        late.compares(2);
+        assert_eq!(late.rollbacks_at(late.key), 1);
+        late.compares(2);
+        assert_eq!(late.rollbacks_at(late.key), 0);
+        assert_eq!(late.environment.guard_status().totals.late, 2);
+
+        late.compares(2);
+        let scope = Scope::Notebook(NotebookId::from("nb"));
+        late.environment.rearm(NOW, &scope, None, "mended").unwrap();
+        assert_eq!(late.rollbacks_at(late.key), 0, "it was handed in before");
+        assert_eq!(late.environment.guard_status().latched, []);
+        assert_eq!(late.mismatches_of(late.key), 6);
+        late.compares(2);
+        assert_eq!(late.rollbacks_at(late.key), 1, "this was not");
+    }
+
+    #[test]
+    fn test_24_a_result_that_comes_after_its_notebook_was_closed_is_its_own_and_nobody_else_s() {
+        let mut late = Late::new();
+        late.compares(2);
+        late.environment.close_notebook(late.key);
+        assert_eq!(late.rollbacks_at(late.other), 1, "the guard says so where somebody listens");
+        assert_eq!(late.mismatches_of(late.other), 0);
+        let latched = late.environment.guard_status().latched;
+        assert_eq!(
+            latched.iter().map(|closed| closed.scope.clone()).collect::<Vec<_>>(),
+            [Scope::Notebook("nb".into())]
+        );
+        assert_eq!(late.environment.route(&Context::new("other")).route, Route::Shadow);
     }
 }

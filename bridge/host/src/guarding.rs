@@ -162,10 +162,24 @@ impl Guarding {
         self.take_in_stage(now, notebook, evidence)
     }
 
+    /// Takes in what a comparison says that was made under other flags than those in force: see [`Guard::take_late`].
+    pub fn weigh_late(&mut self, now: Now, notebook: &NotebookId, comparison: &Comparison) -> Vec<Effect> {
+        self.take_each(now, &Evidence::of(comparison), |guard, piece| guard.take_late(now, notebook, piece))
+    }
+
     fn take_in_stage(&mut self, now: Now, notebook: &NotebookId, evidence: &[Evidence]) -> Vec<Effect> {
+        self.take_each(now, evidence, |guard, piece| guard.take(now, notebook, piece))
+    }
+
+    fn take_each(
+        &mut self,
+        now: Now,
+        evidence: &[Evidence],
+        take: impl Fn(&mut Guard, &Evidence) -> Advice,
+    ) -> Vec<Effect> {
         let mut effects = Vec::new();
         for piece in evidence {
-            if let Advice::Rollback(rollback) = self.guard.take(now, notebook, piece) {
+            if let Advice::Rollback(rollback) = take(&mut self.guard, piece) {
                 effects.extend(tell(rollback));
             }
         }

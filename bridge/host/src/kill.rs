@@ -108,7 +108,7 @@ mod tests {
         };
         let notebook = NotebookId::from("nb");
         let mode = ComparisonMode::Paths;
-        Job { key, notebook, observation, decision, mode, seeded: None, marks: None, program: None }
+        Job { key, notebook, observation, decision, mode, age: 0, seeded: None, marks: None, program: None }
     }
 
     /// The lane's thread never comes back from telling that it has done its first comparison.

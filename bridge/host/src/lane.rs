@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bridge_core::{Case, Comparison, ComparisonMode, Decision, NoiseModel, Observation, Source, Why};
+use bridge_core::{Case, Comparison, ComparisonMode, Decision, NoiseModel, Observation, Why};
 use registry::NotebookId;
 use serde::Serialize;
 
@@ -43,7 +43,7 @@ use worker::Worker;
 /// Observations that may wait. With 20 executions each this is ten seconds of a notebook under full load.
 const MAX_WAITING: usize = 256;
 
-/// Bytes that waiting observations may hold, by the lengths of their sources. A host with a thousand notebooks feels this much
+/// Bytes that waiting observations may hold, by the lengths of their texts. A host with a thousand notebooks feels this much
 /// at most.
 const MAX_WAITING_BYTES: usize = 32 * 1024 * 1024;
 
@@ -84,6 +84,8 @@ pub struct Job {
     pub decision: Decision,
     /// What to compare it with.
     pub mode: ComparisonMode,
+    /// How often the guard had begun anew by then.
+    pub age: u64,
     /// What spoils the candidate, in tests.
     pub seeded: Option<Seeded>,
     /// Where the run is marked; nowhere without a folder for it.
@@ -92,16 +94,30 @@ pub struct Job {
     pub program: Option<Arc<Program>>,
 }
 
-/// What is done, by notebook, until its owner fetches it.
-struct Done {
-    key: NotebookKey,
-    comparison: Comparison,
+/// What is done, until its owner fetches it.
+pub(crate) struct Done {
+    /// Whose it is.
+    pub(crate) key: NotebookKey,
+    /// The notebook's id.
+    pub(crate) notebook: NotebookId,
+    /// The flags under which it was decided that it be compared.
+    pub(crate) generation: u64,
+    /// How often the guard had begun anew by then.
+    pub(crate) age: u64,
+    /// What came of it.
+    pub(crate) comparison: Comparison,
 }
 
 impl Done {
     /// However the comparison came about, it is of the mode that was asked for.
     fn of(job: &Job, comparison: Comparison) -> Self {
-        Self { key: job.key, comparison: Comparison { mode: job.mode, ..comparison } }
+        Self {
+            key: job.key,
+            notebook: job.notebook.clone(),
+            generation: job.decision.generation,
+            age: job.age,
+            comparison: Comparison { mode: job.mode, ..comparison },
+        }
     }
 }
 
@@ -161,14 +177,18 @@ impl Lane {
 
     /// Hands an observation in. False where it was shed; never waits for a candidate.
     pub fn submit(&self, job: Job) -> bool {
-        let bytes = weight(&job.observation);
+        let bytes = job.observation.weight();
         self.desk.submit(job, bytes)
     }
 
     /// Fetches what is done for a notebook.
     pub fn take_done(&self, notebook: NotebookKey) -> Vec<Comparison> {
-        let done = self.desk.take_done(|done| done.key == notebook);
-        done.into_iter().map(|done| done.comparison).collect()
+        self.take(|key| key == notebook).into_iter().map(|done| done.comparison).collect()
+    }
+
+    /// Fetches what is done for these notebooks, with the circumstances.
+    pub(crate) fn take(&self, is_wanted: impl Fn(NotebookKey) -> bool) -> Vec<Done> {
+        self.desk.take_done(|done| is_wanted(done.key))
     }
 
     /// How busy it is.
@@ -256,17 +276,4 @@ fn timed_out(job: &Job) -> Done {
 
 fn off(job: &Job) -> Done {
     Done::of(job, Comparison::inconclusive(&job.observation, Why::LaneOff))
-}
-
-/// What an observation holds, roughly: each source stands in it twice, as a fact and in the output. What an agent elsewhere has
-/// shown has nothing to do with its source, and is measured.
-fn weight(observation: &Observation) -> usize {
-    if observation.is_external() {
-        return observation.bytes();
-    }
-    let of_source = |source: &Source| match source {
-        Source::Text(text) => text.len(),
-        Source::Missing | Source::Unread => 0,
-    };
-    observation.executions.iter().map(|execution| 1024 + 2 * of_source(&execution.source)).sum()
 }

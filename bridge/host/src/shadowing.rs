@@ -10,7 +10,7 @@ use registry::NotebookId;
 use serde::Serialize;
 
 use crate::environment::NotebookKey;
-use crate::lane::{Job, Lane, LaneStatus, Program, Seeded};
+use crate::lane::{Done, Job, Lane, LaneStatus, Program, Seeded};
 use crate::mark::Marks;
 use crate::step::Shed;
 
@@ -27,6 +27,8 @@ pub struct Shadowing {
     marks: Option<Arc<Marks>>,
     tally: ShadowTally,
     is_told_off: bool,
+    /// How often the guard has begun anew.
+    age: u64,
 }
 
 /// What became of the observations of an environment.
@@ -126,6 +128,7 @@ impl Shadowing {
                 observation,
                 decision,
                 mode: self.mode,
+                age: self.age,
                 seeded: self.seeded,
                 marks: self.marks.clone(),
                 program: self.program.clone(),
@@ -138,11 +141,21 @@ impl Shadowing {
         Err(Shed { executions })
     }
 
-    /// Fetches what is done for a notebook.
-    pub(crate) fn take_done(&mut self, key: NotebookKey) -> Vec<Comparison> {
-        let done = self.lane.as_ref().map(|lane| lane.take_done(key)).unwrap_or_default();
-        done.iter().for_each(|comparison| self.tally.add(comparison));
+    /// Fetches what is done for these notebooks.
+    pub(crate) fn take_done(&mut self, is_wanted: impl Fn(NotebookKey) -> bool) -> Vec<Done> {
+        let done = self.lane.as_ref().map(|lane| lane.take(is_wanted)).unwrap_or_default();
+        done.iter().for_each(|done| self.tally.add(&done.comparison));
         done
+    }
+
+    /// The guard has forgotten what had led to a rollback: what is being compared belongs to that.
+    pub(crate) fn begin_anew(&mut self) {
+        self.age += 1;
+    }
+
+    /// How often the guard has begun anew.
+    pub(crate) fn age(&self) -> u64 {
+        self.age
     }
 
     /// What there is to tell of a comparison.

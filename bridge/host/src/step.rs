@@ -11,6 +11,7 @@ mod host;
 mod host_code;
 mod journalling;
 mod legacy_core;
+mod line;
 mod manager;
 mod paths;
 mod protocol;
@@ -24,8 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bridge_core::{
-    Ability, ComparisonTally, Decision, Diagnostic, Gate, GateCounts, Known, Latch, Ledger, Level, Mode, Pass, Path,
-    Reason, Ruling, Standing, Tally, Token, decide,
+    Ability, ComparisonTally, Decision, Diagnostic, Gate, GateCounts, Known, Latch, Ledger, Level, Mode, Notes, Pass,
+    Path, Reason, Ruling, Standing, Tally, Token, decide,
 };
 use flags::{Context, LiveFlags};
 use legacy_compat::{CallId, Hook};
@@ -88,14 +89,14 @@ struct Asked {
     by: Asker,
     /// The ledger's rows as they were before this commit, put back should it fail.
     undo: Vec<(QueueId, Standing)>,
-    /// The events of this commit, where a shadow follows.
-    observed: Vec<Event>,
+    /// What a shadow that follows has taken down of this commit.
+    observed: Notes,
 }
 
 impl Asked {
     /// A question that changes nothing.
     fn question(by: Asker) -> Self {
-        Self { by, undo: Vec::new(), observed: Vec::new() }
+        Self { by, undo: Vec::new(), observed: Notes::default() }
     }
 }
 
@@ -306,7 +307,8 @@ impl Notebook {
         self.observe(&entries);
         self.show_to_shadows(&entries);
         for runtime in self.seats_on(Path::Registry) {
-            self.step_agent(now, runtime, registry::Input::Queued(entries.clone()));
+            self.show_line(runtime, &entries);
+            self.step_agent(now, runtime, registry::Input::Queued(self.in_order(entries.clone())));
         }
         self.tell_managers(now);
     }
@@ -321,6 +323,11 @@ impl Notebook {
 
     fn on_answer(&mut self, now: Now, ticket: Ticket, answer: Answer) {
         let Some(asked) = self.asked.remove(&ticket) else { return };
+        if let Asker::Legacy(runtime, _) = asked.by
+            && let Some(seat) = self.seats.get_mut(&runtime)
+        {
+            seat.code_returned(ticket);
+        }
         self.follow(now, &asked, &answer);
         let answer = answer.map(|reply| match reply {
             Reply::Entries(entries) => {
@@ -334,6 +341,13 @@ impl Notebook {
             Ok(Reply::Entries(entries)) => {
                 self.observe(&entries);
                 self.show_to_shadows(&entries);
+                let entries = match asked.by {
+                    Asker::Agent(runtime, _) => {
+                        self.show_line(runtime, &entries);
+                        self.in_order(entries)
+                    }
+                    _ => entries,
+                };
                 self.deliver(now, asked.by, Ok(Reply::Entries(entries)));
             }
             Err(failure) if !asked.undo.is_empty() => self.undo(now, asked, failure),
@@ -453,7 +467,11 @@ impl Notebook {
         }
         self.take_unchecked(pass.path, pass.token, event);
         match self.gate.judge(&mut self.ledger, pass, event) {
-            Ruling::Pass => true,
+            Ruling::Pass => {
+                self.tell_if_out_of_turn(pass, event);
+                self.runs_anew(pass, event);
+                true
+            }
             Ruling::Drop(refusal) => {
                 tracing::warn!(notebook = %self.id, event = event.name(), ?refusal, "the gate dropped an event");
                 self.tell_if_second_terminal(pass, event, refusal);

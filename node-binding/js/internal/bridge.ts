@@ -403,6 +403,8 @@ export interface NotebookStatus {
     passed: number;
     droppedStale: number;
     droppedEntry: number;
+    /** Of all that was dropped, what came from behind a fence: of an execution that a flip had ended in its place, up to its own end. */
+    late: number;
     observed: number;
     /** Commits that a candidate made. It must stay 0. */
     breaches: number;

@@ -39,6 +39,8 @@ pub enum Invariant {
     ShadowSilent,
     /// The paths differ in nothing but what is known.
     NoMismatch,
+    /// The guard is told of nothing that must never happen.
+    NoIncident,
     /// An object that the host let go of is neither called nor spoken for.
     SilentWhenForgotten,
     /// A step ends.
@@ -199,6 +201,8 @@ type Excuse = (bool, Limit);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Oracle {
     entries: BTreeMap<QueueId, Record>,
+    /// Those that were fenced and whose cells have not been started anew.
+    fenced: Vec<QueueId>,
     /// The executions that were entered last, by their cells.
     entered: BTreeMap<CellId, By>,
     /// Sessions that went on elsewhere in a flip, each with the process in which it did.
@@ -299,6 +303,7 @@ impl Oracle {
     /// What was lost in a crash never happened; what was found stays found.
     pub(super) fn forget_log(&mut self) {
         self.entries.clear();
+        self.fenced.clear();
         self.entered.clear();
     }
 
@@ -352,8 +357,11 @@ impl Oracle {
     fn judge_fence(&mut self, by: By, event: &Event) {
         let By::Ours { life, .. } = by else { return };
         if let Event::ExecutionStarted(e) = event {
-            let is_fenced = |record: &&mut Record| record.cell == e.cell_id && record.fence == Fence::Ended;
-            self.entries.values_mut().filter(is_fenced).for_each(|record| record.fence = Fence::RunsAnew);
+            let is_of_cell = |id: &mut QueueId| self.entries.get(id).is_some_and(|record| record.cell == e.cell_id);
+            let run_anew: Vec<QueueId> = self.fenced.extract_if(.., is_of_cell).collect();
+            for id in run_anew {
+                self.entries.entry(id).and_modify(|record| record.fence = Fence::RunsAnew);
+            }
         }
         let Some(id) = self.speaks_of(event) else { return };
         let Some(record) = self.entries.get(&id).filter(|record| record.fence != Fence::None) else { return };
@@ -419,6 +427,7 @@ impl Oracle {
     fn fences(&mut self, id: &QueueId) {
         if let Some(record) = self.entries.get_mut(id) {
             record.fence = Fence::Ended;
+            self.fenced.push(id.clone());
         }
     }
 

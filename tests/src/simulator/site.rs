@@ -597,6 +597,9 @@ impl Site {
             }
             Effect::Unwatch => self.watch = None,
             Effect::Adopt { runtime, ids } => self.adopt(runtime, &ids),
+            Effect::Incident { incident } => {
+                self.store.oracle.violate(Invariant::NoIncident, format!("{incident:?} in notebook {}", self.number));
+            }
             _ => {}
         }
     }

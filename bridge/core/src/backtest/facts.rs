@@ -230,7 +230,7 @@ impl Facts {
         let holder = entry.holder.as_ref().and_then(|holder| self.sessions.get_mut(holder));
         let Some(Session { follower: shadow, .. }) = holder else { return };
         let source = |cell: CellId| match self.sources.get(&cell) {
-            Some(text) => (cell, Source::Text(text.clone())),
+            Some(text) => (cell, shadow.source(text)),
             None => (cell, Source::Missing),
         };
         let events = std::slice::from_ref(event);
@@ -238,11 +238,15 @@ impl Facts {
         shadow.pin(pins);
         if shadow.serving() == Path::Legacy && !shadow.is_external() {
             let refusals = entry.refusals(event);
-            refusals.iter().for_each(|(refused, failure)| shadow.refused(std::slice::from_ref(refused), failure));
+            for (refused, failure) in &refusals {
+                let notes = shadow.take_down(std::slice::from_ref(refused));
+                shadow.refused(&notes, failure);
+            }
         }
         entry.is_started |= matches!(event, Event::ExecutionStarted(_));
         entry.has_shown |= event.is_output();
-        shadow.committed(self.now, events);
+        let notes = shadow.take_down(events);
+        shadow.committed(self.now, &notes);
     }
 
     fn ended(&mut self, id: &QueueId) {

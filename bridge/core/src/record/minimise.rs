@@ -56,7 +56,7 @@ fn with_facts(record: &Record, facts: Observation, fault: Option<Fault>) -> Resu
 fn measure(facts: &Observation) -> (usize, usize) {
     let bytes = facts.executions.iter().map(|execution| match &execution.source {
         Source::Text(text) => text.len(),
-        Source::Missing | Source::Unread => 0,
+        Source::Missing | Source::Unread | Source::Truncated => 0,
     });
     (facts.executions.len(), bytes.sum())
 }

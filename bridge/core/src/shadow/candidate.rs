@@ -150,13 +150,13 @@ struct Room {
 impl Room {
     /// Makes room for these; nothing where there is none.
     fn less(self, events: &[Event]) -> Option<Self> {
-        let bytes = events.iter().try_fold(self.bytes, |left, event| left.checked_sub(size(event)))?;
+        let bytes = events.iter().try_fold(self.bytes, |left, event| left.checked_sub(json_bytes(event)))?;
         Some(Self { events: self.events.checked_sub(events.len())?, bytes })
     }
 }
 
-/// The bytes of an event as JSON.
-pub(super) fn size(event: &Event) -> usize {
+/// The bytes of a value as JSON.
+pub(super) fn json_bytes(value: &impl serde::Serialize) -> usize {
     struct Count(usize);
     impl std::io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -168,7 +168,7 @@ pub(super) fn size(event: &Event) -> usize {
         }
     }
     let mut count = Count(0);
-    match serde_json::to_writer(&mut count, event) {
+    match serde_json::to_writer(&mut count, value) {
         Ok(()) => count.0,
         Err(_) => usize::MAX,
     }
@@ -300,10 +300,11 @@ fn facts(execution: &ObservedExecution, observation: &Observation) -> Vec<Event>
     let entry = &execution.entry;
     let host = UserId::from("host");
     let mut events = Vec::new();
-    // Of an execution that was given up before its source was read, only its end is looked at: any source will do.
+    // Of an execution that was given up before its source was read, only its end is looked at, of one that was too much to keep
+    // nothing: any source will do.
     let source = match &execution.source {
         Source::Text(source) => Some(source.clone()),
-        Source::Unread => Some(String::new()),
+        Source::Unread | Source::Truncated => Some(String::new()),
         Source::Missing => None,
     };
     if let Some(source) = source {
@@ -340,8 +341,8 @@ mod tests {
     fn room_is_made_for_so_many_events_and_so_many_bytes() {
         let event = |name: &str| Event::Unknown { name: name.to_owned(), args: serde_json::Value::Null };
         let room = |events, bytes| Room { events, bytes };
-        let short = size(&event("a"));
-        assert_eq!(size(&event("aaa")), short + 2);
+        let short = json_bytes(&event("a"));
+        assert_eq!(json_bytes(&event("aaa")), short + 2);
         assert!(room(2, 2 * short).less(&[event("a"), event("b")]).is_some_and(|left| left.events + left.bytes == 0));
         assert!(room(1, 2 * short).less(&[event("a"), event("b")]).is_none());
         assert!(room(2, 2 * short).less(&[event("a"), event("bb")]).is_none());

@@ -3,7 +3,7 @@
 use registry::{Event, Now, QueueEntry, SessionIdentity};
 use serde::{Deserialize, Serialize};
 
-use super::candidate::size;
+use super::notes::weight;
 use crate::{Path, Why};
 
 /// The runtime type that both paths execute.
@@ -81,6 +81,18 @@ pub enum Source {
     Missing,
     /// The text.
     Text(String),
+    /// It, or what came of it, was more than is kept: the execution is compared with nothing.
+    Truncated,
+}
+
+impl Source {
+    /// The bytes of the text.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Unread | Self::Missing | Self::Truncated => 0,
+        }
+    }
 }
 
 /// An event that the store refused to take. It is taken to be refused for good: the candidate's are refused likewise.
@@ -91,6 +103,9 @@ pub struct RefusedEvent {
     /// The store's message.
     pub message: String,
 }
+
+/// What an execution holds besides its source and its events, roughly.
+const EXECUTION_BYTES: usize = 1024;
 
 impl Observation {
     /// Whether an agent elsewhere served.
@@ -106,9 +121,12 @@ impl Observation {
         }
     }
 
-    /// Bytes of what was committed, as JSON.
-    pub fn bytes(&self) -> usize {
-        self.executions.iter().flat_map(|execution| &execution.events).map(size).sum()
+    /// The bytes that it holds, roughly.
+    pub fn weight(&self) -> usize {
+        let of_execution = |execution: &ObservedExecution| {
+            EXECUTION_BYTES + execution.source.bytes() + execution.events.iter().map(weight).sum::<usize>()
+        };
+        self.executions.iter().map(of_execution).sum()
     }
 
     /// How long the serving path took for it, by what it has written into the log, in milliseconds; 0 where it says nothing.

@@ -3,6 +3,8 @@
 
 use registry::{CellId, DisplayId, Event, OutputId, QueueId};
 
+use super::notes::{added, appended_to, weight};
+
 /// The events of executions, apart.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trails(Vec<Trail>);
@@ -67,6 +69,23 @@ impl Trails {
         self.0.iter().any(|trail| trail.id == *id && trail.is_over())
     }
 
+    /// The cell of an output that others may append to.
+    pub(crate) fn cell_of(&self, output: &OutputId) -> Option<CellId> {
+        self.0.iter().find(|trail| trail.holds(output)).map(|trail| trail.cell.clone())
+    }
+
+    /// The bytes of all events.
+    pub(crate) fn weight(&self) -> usize {
+        self.0.iter().flat_map(|trail| &trail.events).map(weight).sum()
+    }
+
+    /// Forgets what an execution has shown, but not how it stands.
+    pub(crate) fn forget_outputs(&mut self, id: &QueueId) {
+        for trail in self.0.iter_mut().filter(|trail| trail.id == *id) {
+            trail.events.retain(|event| event.queue_id().is_some());
+        }
+    }
+
     /// Gives the events of an execution and follows it no longer.
     pub(crate) fn close(&mut self, id: &QueueId) -> Vec<Event> {
         let at = self.0.iter().position(|trail| trail.id == *id);
@@ -97,11 +116,7 @@ impl Trail {
     }
 
     fn holds(&self, output: &OutputId) -> bool {
-        self.events.iter().any(|event| match event {
-            Event::TerminalOutputAdded(e) => e.id == *output,
-            Event::MarkdownOutputAdded(e) => e.id == *output,
-            _ => false,
-        })
+        self.events.iter().any(|event| added(event) == Some(output))
     }
 
     fn shows(&self, display: &DisplayId) -> bool {
@@ -112,15 +127,4 @@ impl Trail {
     fn outputs_like(&self, event: &Event) -> usize {
         self.events.iter().filter(|known| known.name() == event.name()).count()
     }
-}
-
-/// The output that an event appends to; it names nothing else.
-fn appended_to(event: &Event) -> Option<&OutputId> {
-    Some(match event {
-        Event::TerminalOutputAppended(e) => &e.output_id,
-        Event::TerminalOutputAppendedV1(e) => &e.output_id,
-        Event::MarkdownOutputAppended(e) => &e.output_id,
-        Event::MarkdownOutputAppendedV1(e) => &e.output_id,
-        _ => return None,
-    })
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use bridge_core::{Ability, Control, Evidence, Incident, ObservedExecution, Path, Verdict, decide};
+use bridge_core::{Ability, Control, Evidence, Incident, ObservedExecution, Path, Source, Verdict, decide};
 use flags::{Context, Snapshot};
 use registry::{QueueEntry, SessionIdentity};
 
@@ -65,6 +65,7 @@ fn job(name: Option<&str>) -> Job {
             Ability { is_built_in: true, has_live_query: true },
         ),
         mode: ComparisonMode::Paths,
+        age: 0,
         seeded: name.map(|name| Seeded::parse(name).unwrap()),
         marks: None,
         program: None,

@@ -1,13 +1,13 @@
 //! Fences: what has been started and does not end in time is ended in its place, and whatever it still commits goes nowhere.
 
-use bridge_core::{Diagnostic, Level, Path};
+use bridge_core::{Diagnostic, Level, Pass, Path};
 use legacy_compat::HtmlInput;
 use registry::{
-    Answer, CellId, Event, ExecutionCompleted, ExecutionStatus, Failure, Now, Query, QueueEntry, QueueStatus, Reply,
-    TimerId,
+    Answer, CellId, Event, ExecutionCompleted, ExecutionStatus, Failure, Now, Query, QueueEntry, QueueId, QueueStatus,
+    Reply, TimerId,
 };
 
-use super::seat::Flip;
+use super::seat::{Fenced, Flip, Seat};
 use super::{Asked, Asker, Effect, Notebook, RuntimeKey};
 
 /// The error of an execution that a flip did not wait for any longer.
@@ -70,8 +70,13 @@ impl Notebook {
         self.gate.enforce();
         let open: Vec<QueueEntry> = rows.iter().filter(|row| is_open(row)).cloned().collect();
         if lease.path == Path::Legacy {
-            let fenced = open.iter().map(|row| (row.id.clone(), row.cell_id.clone()));
-            self.seat(runtime).fenced.extend(fenced);
+            let seat = self.seat(runtime);
+            // The rules of `legacy-compat` end with its session: only code that it has called goes on.
+            let goes_on =
+                |row: &&QueueEntry| seat.legacy.is_host() || seat.code_calls.values().any(|cell| *cell == row.cell_id);
+            let fenced = |row: &QueueEntry| (row.id.clone(), Fenced { cell: row.cell_id.clone(), is_told: false });
+            let fenced: Vec<(QueueId, Fenced)> = open.iter().filter(goes_on).map(fenced).collect();
+            seat.fenced.extend(fenced);
         }
         let events: Vec<Event> = open.iter().map(|row| ended_with(FENCED, row, now)).collect();
         let diagnostic = Diagnostic {
@@ -90,14 +95,31 @@ impl Notebook {
         self.commit(Asker::Fence(runtime), lease.path, lease.token, events);
     }
 
-    /// The code of an execution that was fenced goes on, and asks for its output.
-    pub(super) fn drop_late_code(&mut self, cell: &CellId) {
+    /// Whether it is an execution that was fenced which asks for output in this cell; it is dropped then, and told once.
+    pub(super) fn drops_late_code(&mut self, runtime: RuntimeKey, cell: &CellId) -> bool {
+        let Some(late) = self.seat(runtime).late_code(cell) else { return false };
+        let was_told = std::mem::replace(&mut late.is_told, true);
         self.gate.drop_late();
+        if !was_told {
+            self.tell_late_code(cell);
+        }
+        true
+    }
+
+    /// On the old path nobody can tell the outputs of a cell that runs anew from those of its fenced execution.
+    pub(super) fn runs_anew(&mut self, pass: Pass, event: &Event) {
+        if pass.path == Path::Legacy {
+            let of_pass = |seat: &&mut Seat| seat.legacy_token == pass.token;
+            self.seats.values_mut().filter(of_pass).for_each(|seat| seat.runs_anew(event));
+        }
+    }
+
+    fn tell_late_code(&mut self, cell: &CellId) {
         let diagnostic = Diagnostic {
             level: Level::Warning,
             code: "LATE_CODE_DROPPED",
             message: format!(
-                "notebook `{}`: an execution of cell `{cell}` that had been fenced went on; its output is dropped",
+                "notebook `{}`: an execution of cell `{cell}` that had been fenced went on; all its output is dropped",
                 self.id
             ),
             help: "run the cell again".to_owned(),

@@ -28,14 +28,15 @@ impl Notebook {
         let (mut passed, mut committed, mut marks, mut undo) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (index, event) in events.into_iter().map(HostEvent::into_event).enumerate() {
             let is_announced = self.host_code(runtime).is_some_and(|code| code.is_announced(&event));
-            let is_late = self.seat(runtime).is_late(&event);
-            if is_late {
+            let was_fenced = self.seat(runtime).ends_what_was_fenced(&event);
+            if self.seat(runtime).is_late(&event) {
                 self.gate.drop_late();
             } else if !is_announced && self.passes(pass, &event, &mut undo) {
-                self.seat(runtime).runs_anew(&event);
                 marks.extend(Mark::of(&event));
                 passed.push(index);
                 committed.push(event);
+            } else if was_fenced {
+                self.gate.was_late();
             }
         }
         undo.reverse();

@@ -108,6 +108,10 @@ impl LegacyCore {
         matches!(self, Self::Manager(_))
     }
 
+    pub(super) fn is_host(&self) -> bool {
+        matches!(self, Self::Host(_))
+    }
+
     pub(super) fn host_code(&mut self) -> Option<&mut HostCode> {
         match self {
             Self::Html(_) | Self::Manager(_) => None,

@@ -34,8 +34,7 @@ impl Notebook {
                 self.step_agent(now, runtime, registry::Input::Stop(TerminationReason::Shutdown));
             }
             (Method::Stop, _) => self.step_legacy(now, runtime, |core| core.html(now, HtmlInput::Stop(call))),
-            (Method::ExecuteCode { cell_id, .. }, _) if self.seat(runtime).is_late_code(&cell_id) => {
-                self.drop_late_code(&cell_id);
+            (Method::ExecuteCode { cell_id, .. }, _) if self.drops_late_code(runtime, &cell_id) => {
                 // An error would end up in the state of a runtime that is served well by another path.
                 self.effects.push(Effect::Settle { call, outcome: Ok(()) });
             }
@@ -217,7 +216,11 @@ impl Notebook {
                 return self.commit(Asker::Legacy(runtime, ticket), Path::Legacy, token, vec![event]);
             }
             LegacyEffect::Query(ticket, query) => Effect::Query { ticket: self.ask(asker(ticket)), query },
-            LegacyEffect::Hook(ticket, hook) => Effect::Hook { ticket: self.ask(asker(ticket)), runtime, hook },
+            LegacyEffect::Hook(ticket, hook) => {
+                let ticket = self.ask(asker(ticket));
+                self.seat(runtime).calls_code(ticket, &hook);
+                Effect::Hook { ticket, runtime, hook }
+            }
             LegacyEffect::Continue(ticket) => Effect::Continue { ticket: self.ask(asker(ticket)) },
             LegacyEffect::Fail(ticket, failure) => Effect::Fail { ticket: self.ask(asker(ticket)), failure },
             LegacyEffect::SetInterval(timer, every_ms) => {
@@ -305,7 +308,12 @@ impl Notebook {
         let is_current = token == self.token || self.lacks(Mechanism::TokenCheck);
         let is_unchecked = self.lacks(Mechanism::ClaimCheck);
         let mut is_granted = |id: &QueueId| is_unchecked || self.ledger.claim(id, Path::Registry, token);
-        entries.into_iter().filter(|id| is_current && is_granted(id)).collect()
+        let (granted, refused): (Vec<QueueId>, _) = entries.into_iter().partition(|id| is_current && is_granted(id));
+        if is_current {
+            // They are somebody else's.
+            refused.iter().for_each(|id| self.seat(runtime).line.leave(id));
+        }
+        granted
     }
 
     fn on_phase(&mut self, now: Now, runtime: RuntimeKey, phase: Phase) {

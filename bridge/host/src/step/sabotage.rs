@@ -2,7 +2,7 @@
 //! without it every mechanism is there, and the compiler knows.
 
 use bridge_core::{Standing, Token};
-use registry::Event;
+use registry::{Event, QueueEntry};
 
 use super::Notebook;
 
@@ -20,6 +20,8 @@ pub enum Mechanism {
     HandOver,
     /// The sweep of what sessions that are gone have left.
     Sweep,
+    /// The order in which the new path hears of requests.
+    RequestOrder,
 }
 
 #[cfg(feature = "sabotage")]
@@ -53,6 +55,14 @@ impl Notebook {
     /// The token of the lease that a flip gives out.
     pub(super) fn token_of_flip(&self) -> Token {
         if self.lacks(Mechanism::Raise) { self.token } else { self.token.raised() }
+    }
+
+    /// What the new path is told of the queue.
+    pub(super) fn in_order(&self, mut entries: Vec<QueueEntry>) -> Vec<QueueEntry> {
+        if self.lacks(Mechanism::RequestOrder) {
+            entries.reverse();
+        }
+        entries
     }
 
     /// Without the check a claim takes its entry from whoever has it.

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use bridge_core::{Ability, Decision, Lease, Path, Shadow, Token};
 use flags::Context;
-use legacy_compat::{CallId, HtmlRuntime};
+use legacy_compat::{CallId, Hook, HtmlRuntime};
 use registry::{Agent, Capabilities, CellId, Event, Failure, IdSource, QueueId, RuntimeType, Ticket, TimerId};
 
 use super::Method;
 use super::host_code::HostCode;
 use super::legacy_core::{LegacyCore, LegacyKind};
+use super::line::Line;
 
 /// One runtime object's place at the notebook.
 pub(super) struct Seat {
@@ -36,14 +37,27 @@ pub(super) struct Seat {
     /// What follows the session for comparison, on a route that compares.
     pub(super) shadow: Option<Following>,
     /// Entries of the old path that were ended in its place while it still ran them: what it puts out for their cells comes late.
-    pub(super) fenced: BTreeMap<QueueId, CellId>,
+    pub(super) fenced: BTreeMap<QueueId, Fenced>,
+    /// The cells whose code `legacy-compat` has called and waits for, by the tickets of the calls.
+    pub(super) code_calls: BTreeMap<Ticket, CellId>,
     /// What the new path has started and not ended, and since when by the monotonic clock, with the timer that looks after it.
     pub(super) started: BTreeMap<QueueId, u64>,
     pub(super) watchdog: Option<TimerId>,
+    /// What waits for the new path, and what it has begun last.
+    pub(super) line: Line,
+    pub(super) begun_last: Option<QueueId>,
     /// A change of route that waits for its boundary.
     pub(super) flip: Option<Flip>,
     /// Calls made while a flip is under way, when neither path has the session; they are made again after it.
     pub(super) parked: Vec<(CallId, Method)>,
+}
+
+/// An execution that was ended in its place, and goes on.
+#[derive(Clone, Debug)]
+pub(super) struct Fenced {
+    pub(super) cell: CellId,
+    /// Whether its host knows that what it asks for is dropped.
+    pub(super) is_told: bool,
 }
 
 /// Who waits for the beginning or the end of a session on the new path.
@@ -125,8 +139,11 @@ impl Seat {
             stopping: None,
             shadow: None,
             fenced: BTreeMap::new(),
+            code_calls: BTreeMap::new(),
             started: BTreeMap::new(),
             watchdog: None,
+            line: Line::default(),
+            begun_last: None,
             flip: None,
             parked: Vec::new(),
         }
@@ -148,26 +165,42 @@ impl Seat {
         }
     }
 
+    /// True for the own end of an execution that was fenced. Where the store has refused the end in its place, it passes.
+    pub(super) fn ends_what_was_fenced(&mut self, event: &Event) -> bool {
+        matches!(event, Event::ExecutionCompleted(e) if self.fenced.remove(&e.queue_id).is_some())
+    }
+
     /// True for what an execution that was fenced still puts out. It is over with its own end, or once its cell is run anew:
     /// from then on nobody can tell the two apart.
-    pub(super) fn is_late(&mut self, event: &Event) -> bool {
-        if let Event::ExecutionCompleted(e) = event {
-            self.fenced.remove(&e.queue_id);
-        }
-        event.is_output() && event.cell_id().is_some_and(|cell| self.fenced.values().any(|fenced| fenced == cell))
+    pub(super) fn is_late(&self, event: &Event) -> bool {
+        let is_fenced = |cell: &CellId| self.fenced.values().any(|fenced| fenced.cell == *cell);
+        event.is_output() && event.cell_id().is_some_and(is_fenced)
     }
 
     /// Takes in a start that has passed the gate.
     pub(super) fn runs_anew(&mut self, event: &Event) {
         if let Event::ExecutionStarted(e) = event {
-            self.fenced.retain(|_, cell| *cell != e.cell_id);
+            self.fenced.retain(|_, fenced| fenced.cell != e.cell_id);
         }
     }
 
-    /// True for a call of `executeCode` by an execution that was fenced; it is its only one.
-    pub(super) fn is_late_code(&mut self, cell: &CellId) -> bool {
-        let late = self.fenced.iter().find(|(_, fenced)| *fenced == cell).map(|(id, _)| id.clone());
-        late.is_some_and(|id| self.fenced.remove(&id).is_some())
+    /// The execution that was fenced and goes on in this cell. What it asks for, however often, is late until its code returns.
+    pub(super) fn late_code(&mut self, cell: &CellId) -> Option<&mut Fenced> {
+        self.fenced.values_mut().find(|fenced| fenced.cell == *cell)
+    }
+
+    /// A method of the host's is about to be called.
+    pub(super) fn calls_code(&mut self, call: Ticket, hook: &Hook) {
+        if let (Hook::ExecuteCode { cell_id, .. }, false) = (hook, self.legacy.is_host()) {
+            self.code_calls.insert(call, cell_id.clone());
+        }
+    }
+
+    /// The code of a cell has returned, where `legacy-compat` waited for it. A host's own code says so with a commit.
+    pub(super) fn code_returned(&mut self, call: Ticket) {
+        if let Some(cell) = self.code_calls.remove(&call) {
+            self.fenced.retain(|_, fenced| fenced.cell != cell);
+        }
     }
 
     pub(super) fn is_flipping(&self) -> bool {
@@ -177,6 +210,7 @@ impl Seat {
     /// Gives the seat another session's lease.
     pub(super) fn take(&mut self, lease: Lease) {
         (self.was_active, self.is_displaced) = (false, false);
+        (self.line, self.begun_last) = (Line::default(), None);
         self.lease = Some(lease);
     }
 

@@ -1,6 +1,6 @@
 //! Shadowing: on a route that compares, what the serving path does is followed and handed out for comparison.
 
-use bridge_core::{Comparison, ComparisonMode, Decision, Diagnostic, Level, Shadow, Source, Verdict};
+use bridge_core::{Comparison, ComparisonMode, Decision, Diagnostic, Level, Notes, Shadow, Source, Verdict};
 use registry::{Answer, CellId, Event, Now, Query, QueueEntry, Reply, SessionIdentity};
 
 use super::protocol::Shed;
@@ -19,6 +19,11 @@ impl Notebook {
             let token = wanted.as_ref().map(|lease| lease.token);
             if self.seat(runtime).shadow.as_ref().map(|following| following.token) != token {
                 self.end_shadow(runtime);
+            }
+            if let (Some(following), Some(lease)) = (&mut self.seat(runtime).shadow, &wanted)
+                && following.decision.generation != lease.decision.generation
+            {
+                following.decision = lease.decision.clone();
             }
             if let (None, Some(lease)) = (&self.seat(runtime).shadow, wanted) {
                 let identity = SessionIdentity {
@@ -45,24 +50,24 @@ impl Notebook {
     }
 
     /// Has the sources read that these events are about to use; gives what to follow of the commit.
-    pub(super) fn pin_sources(&mut self, runtime: RuntimeKey, events: &[Event]) -> Vec<Event> {
-        let Some(following) = &self.seat(runtime).shadow else { return Vec::new() };
+    pub(super) fn pin_sources(&mut self, runtime: RuntimeKey, events: &[Event]) -> Notes {
+        let Some(following) = &self.seat(runtime).shadow else { return Notes::default() };
+        let notes = following.shadow.take_down(events);
         let cells = following.shadow.cells_to_pin(events);
         if !cells.is_empty() {
             let ticket = self.ask(Asked::question(Asker::Shadow(runtime, cells.clone())));
             self.effects.push(Effect::Query { ticket, query: Query::CellSources(cells) });
         }
-        events.to_vec()
+        notes
     }
 
     /// A source that cannot be read stays unread: the shadow fails nobody.
     pub(super) fn pinned(&mut self, runtime: RuntimeKey, cells: Vec<CellId>, answer: Answer) {
         let Some(following) = &mut self.seat(runtime).shadow else { return };
         let Ok(Reply::Sources(sources)) = answer else { return };
-        following.shadow.pin(cells.into_iter().map(|cell| match sources.get(&cell) {
-            Some(source) => (cell, Source::Text(source.clone())),
-            None => (cell, Source::Missing),
-        }));
+        let source = |cell: &CellId| sources.get(cell).map_or(Source::Missing, |text| following.shadow.source(text));
+        let pins: Vec<(CellId, Source)> = cells.into_iter().map(|cell| (cell.clone(), source(&cell))).collect();
+        following.shadow.pin(pins);
     }
 
     /// Takes down what became of a commit.

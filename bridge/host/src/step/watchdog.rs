@@ -1,10 +1,12 @@
 //! The watchdog: what the new path does while it serves and must never do, told to the guard.
 //!
+//! It begins executions in the order in which they were requested, and none while another one is under way.
+//!
 //! An execution that it has started and not ended in time is lost. Only the store knows whether it is: a row that is still
 //! executing has no end. html ends within its step, so that hardly anything is ever watched over and no timer runs.
 
-use bridge_core::{Diagnostic, Incident, Level, Pass, Path, Refusal, Standing};
-use registry::{Answer, Event, Now, Query, QueueId, QueueStatus, Reply};
+use bridge_core::{Diagnostic, Incident, Level, Pass, Path, Refusal, Standing, Token};
+use registry::{Answer, Event, Now, Query, QueueEntry, QueueId, QueueStatus, Reply};
 
 use super::fence::Timer;
 use super::flip::{DEFAULT_DRAIN_MS, GRACE_MS};
@@ -26,8 +28,13 @@ impl Notebook {
         let Some(seat) = self.seats.get_mut(&runtime) else { return };
         let ledger = &self.ledger;
         let is_started = |id: &QueueId| matches!(ledger.standing(id), Standing::Started(Path::Registry, token) if *token == seat.agent_token);
-        for id in touched.filter(is_started) {
-            seat.started.entry(id).or_insert(now.mono_ms);
+        for id in touched {
+            if !is_waiting(ledger.standing(&id), seat.agent_token) {
+                seat.line.leave(&id);
+            }
+            if is_started(&id) {
+                seat.started.entry(id).or_insert(now.mono_ms);
+            }
         }
         seat.started.retain(|id, _| is_started(id));
         match (seat.started.is_empty(), seat.watchdog) {
@@ -81,6 +88,31 @@ impl Notebook {
         }
     }
 
+    /// What the new path is about to be told of the queue.
+    pub(super) fn show_line(&mut self, runtime: RuntimeKey, entries: &[QueueEntry]) {
+        let Some(seat) = self.seats.get_mut(&runtime) else { return };
+        if let Some(lease) = &seat.lease {
+            seat.line.shows(entries, &lease.session_id);
+        }
+    }
+
+    /// Looks at an execution that is begun: nobody is passed over, and nothing else is under way.
+    pub(super) fn tell_if_out_of_turn(&mut self, pass: Pass, event: &Event) {
+        let (Path::Registry, Event::ExecutionStarted(started)) = (pass.path, event) else { return };
+        let id = &started.queue_id;
+        let Some(seat) = self.seats.values_mut().find(|seat| seat.agent_token == pass.token) else { return };
+        let ledger = &self.ledger;
+        let is_passed_over = |other: &&QueueId| is_waiting(ledger.standing(other), pass.token);
+        let is_under_way =
+            |other: &QueueId| other != id && *ledger.standing(other) == Standing::Started(Path::Registry, pass.token);
+        let passed_over = seat.line.before(id).find(is_passed_over).map(|other| format!("was begun before `{other}`"));
+        let overlapped = seat.begun_last.replace(id.clone()).filter(is_under_way);
+        let overlapped = overlapped.map(|other| format!("was begun while `{other}` was under way"));
+        if let Some(what) = passed_over.or(overlapped) {
+            self.tell_incident(Incident::OrderViolation, "ORDER_VIOLATED", id, &what);
+        }
+    }
+
     fn tell_incident(&mut self, incident: Incident, code: &'static str, id: &QueueId, what: &str) {
         let diagnostic = Diagnostic {
             level: Level::Error,
@@ -93,6 +125,15 @@ impl Notebook {
     }
 }
 
+/// Whether the new path has yet to begin it, as the ledger knows it.
+fn is_waiting(standing: &Standing, token: Token) -> bool {
+    match standing {
+        Standing::Pending => true,
+        Standing::Claimed(path, holder) => (*path, *holder) == (Path::Registry, token),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -102,7 +143,7 @@ mod tests {
     use legacy_compat::CallId;
     use registry::{
         Capabilities, CellId, ExecutionAssigned, ExecutionCompleted, ExecutionStarted, ExecutionStatus, NotebookId,
-        QueueEntry, RuntimeId, SessionId, Ticket, Timestamp,
+        RuntimeId, SessionId, Ticket, Timestamp,
     };
 
     use super::*;
@@ -175,6 +216,12 @@ mod tests {
             self.perform(effects);
         }
 
+        /// What the live query tells, where the path itself does nothing about it.
+        fn sees(&mut self, rows: &[QueueEntry]) {
+            self.notebook.observe(rows);
+            self.notebook.show_line(RUNTIME, rows);
+        }
+
         fn pass(&mut self, ms: u64) {
             self.now.mono_ms += ms;
             // A clock that jumps is no reason to lose patience.
@@ -191,15 +238,28 @@ mod tests {
         }
     }
 
+    fn pending(id: &str, session: Option<SessionId>) -> QueueEntry {
+        let (id, cell_id, status) = (QueueId::from(id), CellId::from("c"), QueueStatus::Pending);
+        QueueEntry { id, cell_id, execution_count: 1, status, assigned_runtime_session: session }
+    }
+
     fn begun() -> Vec<Event> {
-        let (queue_id, runtime_session_id) = (QueueId::from("q"), SessionId::from("s"));
+        begun_by("q")
+    }
+
+    fn begun_by(id: &str) -> Vec<Event> {
+        let (queue_id, runtime_session_id) = (QueueId::from(id), SessionId::from("s"));
         let (cell_id, started_at) = (CellId::from("c"), Timestamp::from_ms(0));
         let assigned = ExecutionAssigned { queue_id: queue_id.clone(), runtime_session_id: runtime_session_id.clone() };
         vec![assigned.into(), ExecutionStarted { queue_id, cell_id, runtime_session_id, started_at }.into()]
     }
 
     fn ended() -> Vec<Event> {
-        let (queue_id, cell_id, completed_at) = (QueueId::from("q"), CellId::from("c"), Timestamp::from_ms(0));
+        ended_by("q")
+    }
+
+    fn ended_by(id: &str) -> Vec<Event> {
+        let (queue_id, cell_id, completed_at) = (QueueId::from(id), CellId::from("c"), Timestamp::from_ms(0));
         let (status, error, execution_duration_ms) = (ExecutionStatus::Success, None, 0.into());
         vec![ExecutionCompleted { queue_id, cell_id, status, error, completed_at, execution_duration_ms }.into()]
     }
@@ -249,5 +309,50 @@ mod tests {
         case.commits(ended());
         assert_eq!(case.incidents, [Incident::SecondTerminal]);
         assert_eq!(case.notebook.status().gate_counts.dropped_entry, 1);
+    }
+
+    #[test]
+    fn what_is_begun_while_another_one_is_under_way_is_told_once() {
+        let mut in_turn = Case::new();
+        in_turn.commits([begun_by("a"), ended_by("a"), begun_by("b")].concat());
+        assert_eq!(in_turn.incidents, []);
+
+        let mut overlapping = Case::new();
+        overlapping.commits([begun_by("a"), begun_by("b"), ended_by("a"), ended_by("b")].concat());
+        overlapping.commits([begun_by("c"), ended_by("c")].concat());
+        assert_eq!(overlapping.incidents, [Incident::OrderViolation]);
+    }
+
+    #[test]
+    fn what_is_begun_before_what_was_requested_first_is_told() {
+        let run = |id: &str| [begun_by(id), ended_by(id)].concat();
+        let line = ["b", "a", "c"].map(|id| pending(id, None));
+        let mut in_turn = Case::new();
+        in_turn.sees(&line);
+        in_turn.commits([run("b"), run("a")].concat());
+        in_turn.commits(run("c"));
+        assert_eq!(in_turn.incidents, []);
+
+        let mut passed_over = Case::new();
+        passed_over.sees(&line);
+        passed_over.commits(run("b"));
+        passed_over.commits(run("c"));
+        assert_eq!(passed_over.incidents, [Incident::OrderViolation]);
+    }
+
+    #[test]
+    fn who_was_cancelled_or_claimed_by_others_or_has_waited_anew_is_not_passed_over() {
+        let run = |id: &str| [begun_by(id), ended_by(id)].concat();
+        let elsewhere = Some(SessionId::from("elsewhere"));
+        let mut case = Case::new();
+        case.sees(&["a", "b", "c", "d"].map(|id| pending(id, None)));
+        let assigned = QueueEntry { status: QueueStatus::Assigned, ..pending("a", elsewhere) };
+        let cancelled = QueueEntry { status: QueueStatus::Cancelled, ..pending("b", None) };
+        case.sees(&[assigned, cancelled]);
+        case.commits(run("c"));
+        case.sees(&[pending("a", None)]);
+        case.commits(run("d"));
+        case.commits(run("a"));
+        assert_eq!(case.incidents, []);
     }
 }

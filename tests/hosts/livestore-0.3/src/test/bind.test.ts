@@ -76,7 +76,7 @@ test("routed legacy, the host's code runs the cells and the gate only counts", a
   await notebook.untilCompleted(1);
   const { gate, gateCounts, leases } = notebook.status;
   assert.deepEqual([gate, leases[0]?.path], ["observe", "legacy"]);
-  assert.deepEqual(gateCounts, { passed: 6, droppedStale: 0, droppedEntry: 0, observed: 0, breaches: 0 });
+  assert.deepEqual(gateCounts, { passed: 6, droppedStale: 0, droppedEntry: 0, late: 0, observed: 0, breaches: 0 });
   assert.equal(notebook.all("v1.CellOutputsCleared").length, 0);
   assert.equal(notebook.all("v1.MultimediaResultOutputAdded")[0]?.["executionCount"], 1, "the old code's constant");
   assert.deepEqual(

@@ -198,16 +198,18 @@ export const drained = (): Promise<void> => new Promise((resolve) => setImmediat
 /** Host code that may be held between the start of an execution and its end. */
 class HesitantRuntime extends HtmlRuntime {
   static gate: Promise<void> = Promise.resolve();
+  static outputs = 1;
 
   override async executeCode(cellId: string, code: string): Promise<void> {
     await HesitantRuntime.gate;
-    await super.executeCode(cellId, code);
+    for (let shown = 0; shown < HesitantRuntime.outputs; shown += 1) await super.executeCode(cellId, code);
   }
 }
 
-/** A notebook on the old path whose first cell has been started and is held, whose second cell waits. */
-export const held = async (t: TestContext) => {
+/** A notebook on the old path whose first cell has been started and is held, whose second cell waits. Each shows so many outputs. */
+export const held = async (t: TestContext, outputs = 1) => {
   route("legacy");
+  HesitantRuntime.outputs = outputs;
   const notebook = await Bound.open(t, 2);
   let release = (): void => undefined;
   HesitantRuntime.gate = new Promise((resolve) => (release = resolve));

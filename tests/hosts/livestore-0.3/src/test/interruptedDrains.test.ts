@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RuntimeConfiguration } from "../old/types.js";
 import { HtmlRuntime } from "../runtimes.js";
+import { allTables } from "../store.js";
 import { Bound, diagnostics, drained, held, route } from "./bound.js";
 
 const FENCED = "runtime-bridge: fenced";
@@ -11,6 +12,21 @@ const HOUR_MS = 3_600_000;
 /** How executions ended: by id, with the error if any. */
 const ends = (notebook: Bound): unknown[] =>
   notebook.all("v1.ExecutionCompleted").map(({ queueId, error }) => [queueId, error ?? null]);
+
+test("test 11: a handler that returns after its fence and commits a thousand outputs leaves the store as it was", async (t) => {
+  const { notebook, runtime, release } = await held(t, 1000);
+  route("registry", "now");
+  await notebook.on(runtime, "registry");
+  await notebook.untilCompleted(2);
+  const [events, rows] = [notebook.events.length, JSON.stringify(allTables(notebook.store))];
+  const before = notebook.status.gateCounts;
+  release();
+  await drained();
+  const { passed, late } = notebook.status.gateCounts;
+  assert.deepEqual([passed, late], [before.passed, 1001], "a thousand outputs and their end");
+  assert.equal(notebook.events.length, events);
+  assert.equal(JSON.stringify(allTables(notebook.store)), rows);
+});
 
 test("test 15: an event loop that is blocked for longer than the drain fences once, and loses and doubles nothing", async (t) => {
   const { notebook, runtime, release } = await held(t);

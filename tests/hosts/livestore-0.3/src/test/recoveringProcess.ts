@@ -1,9 +1,9 @@
 /** A process that opens what a killed one has left, serves it on the registry, and says what became of it. */
-import { bridge } from "runtime-bridge";
+import { bridge, configure } from "runtime-bridge";
 import { recordCommits, type RecordedEvent } from "../eventRecorder.js";
 import { HtmlRuntime } from "../runtimes.js";
 import { closeStore, openStore, tables } from "../store.js";
-import { notice, route, until } from "./bound.js";
+import { diagnostics, notice, route, until } from "./bound.js";
 import { type Death, notebookOf } from "./death.js";
 
 type Statuses = Readonly<Record<string, string>>;
@@ -18,10 +18,13 @@ export interface Recovery {
   readonly ended: readonly string[];
   /** Sessions that are active in the end. */
   readonly active: number;
+  /** What the process was told as an error so far, by code, and how much the guard has rolled back. */
+  readonly errors: readonly string[];
+  readonly rolledBack: number;
 }
 
-const { directory, commits } = JSON.parse(process.argv[2] ?? "") as Death;
-bridge.on("diagnostic", () => undefined);
+const { directory, commits, latch } = JSON.parse(process.argv[2] ?? "") as Death;
+if (latch !== undefined) configure({ guard: { latch } });
 route("registry");
 const recoveries: Recovery[] = [];
 for (const number of commits) {
@@ -42,7 +45,9 @@ for (const number of commits) {
     events.filter((event) => event.name === name).map(({ args }) => String(args["queueId"]));
   const active = tables(store).runtimeSessions.filter(({ isActive }) => isActive).length;
   const [started, ended] = [idsOf("v1.ExecutionStarted"), idsOf("v1.ExecutionCompleted")];
-  recoveries.push({ found, left: statuses(), started, ended, active });
+  const errors = diagnostics.filter(({ level }) => level === "error").map(({ code }) => code);
+  const rolledBack = bridge.status().guard?.latched.length ?? 0;
+  recoveries.push({ found, left: statuses(), started, ended, active, errors, rolledBack });
   await runtime.stop();
   await closeStore(store);
 }
