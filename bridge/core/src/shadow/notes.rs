@@ -53,7 +53,7 @@ fn without_texts(event: &Event) -> Option<Event> {
         Event::ExecutionCompleted(completed) => {
             let ExecutionCompleted { queue_id, cell_id, status, completed_at, execution_duration_ms, .. } = completed;
             let (queue_id, cell_id) = (queue_id.clone(), cell_id.clone());
-            let (status, completed_at) = (*status, completed_at.clone());
+            let (status, completed_at) = (*status, *completed_at);
             let execution_duration_ms = execution_duration_ms.clone();
             ExecutionCompleted { queue_id, cell_id, status, error: None, completed_at, execution_duration_ms }.into()
         }
