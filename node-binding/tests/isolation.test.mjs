@@ -22,8 +22,9 @@ const serving = ({ breakdown, executions, latch, then = "" }, shadow = {}) => `
   import { bridge, configure, shutdown } from "runtime-bridge";
   import { seedCandidateFault } from "runtime-bridge/testing";
   import { Notebook, cellsAndRequests, diagnostics, notice, route, until } from "./tests/helpers.mjs";
-  const verdicts = [];
-  bridge.on("comparison", ({ executions }) => {
+  const [verdicts, modes] = [[], []];
+  bridge.on("comparison", ({ executions, mode }) => {
+    modes.push(mode ?? "paths");
     verdicts.push(...executions.map(({ verdict, why, differences }) => why ?? differences?.[0]?.registry ?? verdict));
     notice();
   });
@@ -43,7 +44,8 @@ const serving = ({ breakdown, executions, latch, then = "" }, shadow = {}) => `
   }
   notebook.assertEachRanOnce(requests);
   const { shadow, guard } = bridge.status();
-  console.log(JSON.stringify({ verdicts, shadow, guard, codes: diagnostics.map(({ code }) => code), route: bridge.route(notebook.id) }));
+  const { aa } = bridge.status().notebooks[0].comparisons;
+  console.log(JSON.stringify({ verdicts, modes, aa, shadow, guard, codes: diagnostics.map(({ code }) => code), route: bridge.route(notebook.id) }));
   await runtime.stop();
   await notebook.close();
 `;
@@ -145,6 +147,27 @@ test("separate: candidates are compared in a process of their own, which goes wh
   assert.deepEqual([shadow.isSeparate, shadow.compared, shadow.died], [true, 3, 0]);
   await gone(child);
 });
+
+test("separate, aa: what serves is compared with its own core in that process, and nothing differs", onLinux, async () => {
+  const then = `await until("the verdict", () => verdicts.length > at);`;
+  const out = await runs(serving({ breakdown: null, executions: 3, then }, { ...separate, aa: true }) + PRINT_CHILD);
+  const [status, child] = out.trim().split("\n");
+  const { verdicts, modes, aa, shadow, guard } = JSON.parse(status);
+  assert.deepEqual([verdicts, modes], [["match", "match", "match"], ["aa", "aa", "aa"]]);
+  assert.deepEqual(aa, { compared: 3, differed: 0 });
+  assert.deepEqual([shadow.isSeparate, shadow.mode, shadow.compared, guard.totals.compared], [true, "aa", 3, 0]);
+  await gone(child);
+});
+
+for (const [breakdown, verdict, differed] of [["panic", "panicked", 1], ["abort", "died", 1], ["spin", "timeout", 0]]) {
+  test(`separate, aa, ${breakdown}: the verdict is \`${verdict}\`, and the guard hears nothing of it`, async () => {
+    const then = `await until("the verdict", () => verdicts.length > at);`;
+    const script = serving({ breakdown, executions: 1, then }, { ...separate, aa: true });
+    const { verdicts, modes, aa, guard, route } = said(await runs(script));
+    assert.deepEqual([verdicts, modes, aa.differed], [[verdict], ["aa"], differed]);
+    assert.deepEqual([guard.totals.compared, guard.totals.incidents, guard.latched, route.route], [0, 0, [], "shadow"]);
+  });
+}
 
 test("separate: a candidate that spins goes too when its host is killed", onLinux, async () => {
   const then = `await until("the candidate", () => bridge.status().shadow.waiting === 0);`;

@@ -4,6 +4,7 @@
 
 mod audit;
 mod backtest;
+mod day;
 mod dependencies;
 mod faults;
 mod flips;

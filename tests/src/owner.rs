@@ -211,6 +211,11 @@ impl MemoryOwner {
         self.settle();
     }
 
+    /// The time.
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
     /// Lets time pass, firing intervals when they are due.
     pub fn advance(&mut self, ms: u64) {
         let end = self.now.mono_ms + ms;

@@ -11,6 +11,7 @@ const stages = [
   ["a million flips", () => simulate(process.env["FLIPS"] ?? "1000000", process.env["SEED"] ?? "0")],
   // 10,000 runs of 3,000 comparisons, and the published table to the last digit.
   ["the guard's simulations", () => run("cargo", ["test", ...optimised, "--test", "it", "guard_power"], { env: { GUARD_RUNS: "10000" } })],
+  ["a day's log", () => run("cargo", ["test", ...optimised, "--test", "it", "day::"], { env: { HOURS: "24" } })],
   ["fuzz", () => fuzz({ seconds: 60 }), cannotFuzz],
 ];
 

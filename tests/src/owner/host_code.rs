@@ -78,7 +78,7 @@ impl MemoryOwner {
     pub(super) fn host_poll(&mut self) {
         self.host_end();
         self.host_begin();
-        let pending = self.visible_rows().into_iter().find(|row| row.status == QueueStatus::Pending);
+        let pending = self.visible_rows(QueueStatus::Pending).next().cloned();
         if let (Some(row), Some(ids)) = (pending, self.session.clone()) {
             let claim = ExecutionAssigned { queue_id: row.id, runtime_session_id: ids.session_id };
             let _ = self.host_commit(Event::ExecutionAssigned(claim));
@@ -110,10 +110,9 @@ impl MemoryOwner {
     /// Starts what is assigned to its session.
     fn host_begin(&mut self) {
         let Some(session) = self.session.clone().map(|ids| ids.session_id) else { return };
-        let is_mine = |row: &QueueRow| {
-            row.status == QueueStatus::Assigned && row.assigned_runtime_session.as_ref() == Some(&session)
-        };
-        for row in self.visible_rows().into_iter().filter(is_mine) {
+        let is_mine = |row: &&QueueRow| row.assigned_runtime_session.as_ref() == Some(&session);
+        let mine: Vec<QueueRow> = self.visible_rows(QueueStatus::Assigned).filter(is_mine).cloned().collect();
+        for row in mine {
             let started = ExecutionStarted {
                 queue_id: row.id.clone(),
                 cell_id: row.cell_id.clone(),
@@ -126,9 +125,9 @@ impl MemoryOwner {
         }
     }
 
-    /// The queue as the facade shows it.
-    fn visible_rows(&self) -> Vec<QueueRow> {
-        self.state.queue().filter(|row| self.host_code.shows(row.status)).cloned().collect()
+    /// The rows of this status as the facade shows them.
+    fn visible_rows(&self, status: QueueStatus) -> impl Iterator<Item = &QueueRow> {
+        self.state.queue().filter(move |row| row.status == status && self.host_code.shows(status))
     }
 
     /// Commits through the facade.
