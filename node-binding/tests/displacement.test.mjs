@@ -94,6 +94,18 @@ test("a session that is ended while it takes up its line executes nothing more, 
   assert.deepEqual(notebook.activeSessions, ["theirs"]);
 });
 
+test("a session that is ended just before it executes a cell again does not", async (t) => {
+  const notebook = await Notebook.open(t);
+  const runtime = await notebook.start();
+  notebook.request(["q1", "a"]);
+  await notebook.untilCompleted(1);
+  onceBusy(runtime, () => notebook.host(terminated(runtime.getState().sessionId), foreign));
+  notebook.request(["q2", "a"]);
+  await until("inactive", () => runtime.getState().status === "inactive");
+  await drained();
+  assert.deepEqual(notebook.completed.map(({ queueId }) => queueId), ["q1"]);
+});
+
 test("what such a session has claimed is taken up by the next one", async (t) => {
   const { cells, requests } = cellsAndRequests(50);
   const notebook = await Notebook.open(t, { cells });

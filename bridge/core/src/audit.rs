@@ -185,6 +185,8 @@ impl Auditor {
     }
 
     /// A session of the registry takes entries in the order of their requests; what it passed over must not come later.
+    /// Where several processes have written, the log may have put a request before one that was executed already when it arrived:
+    /// the log alone does not tell.
     fn check_turn(&mut self, place: Place, id: &QueueId, session: &SessionId) {
         if self.server(Some(session)) != Served::Registry {
             return;

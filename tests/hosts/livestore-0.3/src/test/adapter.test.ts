@@ -61,6 +61,20 @@ for (const { name, commits, changes, asks } of cases) {
     }));
 }
 
+test("a question that has been answered is answered anew once its answer has changed", () =>
+  withStore(async (store) => {
+    const capabilities = { canExecuteCode: true, canExecuteSql: false, canExecuteAi: false };
+    const session = { sessionId: "s1", runtimeId: "r1", runtimeType: "html", capabilities };
+    const query = statements["work"] ?? assert.fail("unknown question");
+    const work = (): JsonValue => JSON.parse(read(store, { query, bindValues: ["s1", '["a"]'], reply: "work" }).raw) as JsonValue;
+    commit(store, cell, { name: "v1.RuntimeSessionStarted", args: session });
+    assert.deepEqual([work(), work()], [{ a: "" }, { a: "" }]);
+    commit(store, { name: "v1.CellSourceChanged", args: { id: "a", source: "new", modifiedBy: "ada" } });
+    assert.deepEqual(work(), { a: "new" });
+    commit(store, { name: "v1.RuntimeSessionTerminated", args: { sessionId: "s1", reason: "displaced" } });
+    assert.equal(work(), null);
+  }));
+
 const cell: EncodedEvent = {
   name: "v2.CellCreated",
   args: { id: "a", fractionalIndex: "a0", cellType: "code", createdBy: "ada" },
