@@ -5,6 +5,7 @@
 mod audit;
 mod backtest;
 mod dependencies;
+mod elsewhere;
 mod faults;
 mod flips;
 mod fuzzed;

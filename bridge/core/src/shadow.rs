@@ -7,6 +7,7 @@
 mod candidate;
 mod fault;
 mod observation;
+mod seen;
 mod traced;
 mod trail;
 
@@ -17,6 +18,7 @@ pub(crate) use candidate::{request_order, run_flooding};
 pub use fault::Fault;
 pub(crate) use observation::TYPE_OF_PATHS;
 pub use observation::{Control, MAX_EXECUTIONS, Observation, ObservedExecution, RefusedEvent, Source};
+pub use seen::SeenExecution;
 pub(crate) use traced::handler_trace;
 pub(crate) use trail::Trails;
 
