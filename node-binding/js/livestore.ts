@@ -55,11 +55,41 @@ export function attach(store: LiveStore, livestore: LiveStoreModule): Attachment
   }
   const module = given as UntypedModule;
   modules.set(store, module);
+  attached.add(new WeakRef(store));
+  tellAttached(store, true);
   return {
     detach() {
-      if (modules.get(store) === module) modules.delete(store);
+      if (modules.get(store) !== module) return;
+      modules.delete(store);
+      tellAttached(store, false);
     },
   };
+}
+
+const attached = new Set<WeakRef<LiveStore>>();
+
+/** Who wants to know of stores that are attached and detached; nobody in a host that has only loaded this module. */
+let tellAttached: (store: LiveStore, isAttached: boolean) => void = () => undefined;
+
+/** Tells of each store that is attached, from now on or already. */
+export function onAttached(listener: (store: LiveStore, isAttached: boolean) => void): void {
+  tellAttached = listener;
+  forEachAttached((store) => listener(store, true));
+}
+
+/** Visits the stores that are attached. */
+export function forEachAttached(visit: (store: LiveStore) => void): void {
+  for (const ref of attached) {
+    const store = ref.deref();
+    if (store && modules.has(store)) visit(store);
+    else attached.delete(ref);
+  }
+}
+
+/** The notebook of an attached store, where the store says it. */
+export function storeIdOf(store: LiveStore): string | null {
+  const storeId = (store as { storeId?: unknown }).storeId;
+  return typeof storeId === "string" ? storeId : null;
 }
 
 /** Whether the store has been attached. */
@@ -69,8 +99,7 @@ export function hasLiveQuery(store: LiveStore): boolean {
 
 /** The notebook of a store: its `storeId`, or the id given to `start` where a store has none. */
 export function notebookIdOf(store: LiveStore, fallback: string): string {
-  const storeId = (store as { storeId?: unknown }).storeId;
-  return typeof storeId === "string" ? storeId : fallback;
+  return storeIdOf(store) ?? fallback;
 }
 
 /** The reply to a read is the JSON that the statement yields, handed on as text. */
@@ -148,23 +177,9 @@ export interface Changes {
  * the store's own notification would fail.
  */
 export function watch(store: LiveStore, onChanges: (changes: Changes) => void): () => void {
-  const livestore = modules.get(store);
-  if (!livestore) throw new BridgeError("NOT_ATTACHED", "the store has no live query", "call attach before the runtime starts");
-  const { queryDb, Schema } = livestore;
-  const { query, tables } = JSON.parse(addon().watched()) as { query: string; tables: string[] };
-  const definition = queryDb(
-    { query, bindValues: {}, schema: Schema.Array(Schema.Any), queriedTables: new Set(tables) },
-    { label: "runtime-bridge" },
-  );
   const seen = new Map<string, string>();
   let sessionsSeen = "";
-  let latest: readonly WatchedRow[] | null = null;
-  let isOver = false;
-
-  const flush = (): void => {
-    const rows = latest;
-    latest = null;
-    if (isOver || rows === null) return;
+  return subscribeBehind(store, addon().watched(), (rows: readonly WatchedRow[]) => {
     const present = new Set<string>();
     const entries: Changes["entries"] = [];
     const sessions: string[] = [];
@@ -183,9 +198,58 @@ export function watch(store: LiveStore, onChanges: (changes: Changes) => void): 
     const changes = { entries, sessions: sessionsNow === sessionsSeen ? null : sessions };
     sessionsSeen = sessionsNow;
     if (entries.length > 0 || changes.sessions !== null) onChanges(changes);
-  };
+  });
+}
 
-  const unsubscribe = subscribe(store, definition, (rows: readonly WatchedRow[]) => {
+/** A row of the live query that follows agents elsewhere. */
+type FollowedRow =
+  | { kind: "session"; id: string; runtimeId: string; runtimeType: string }
+  | { kind: "entry"; id: string; cellId: string; executionCount: number; status: string; assignedRuntimeSession: string | null };
+
+/** The active sessions, and the entries that are not over, where those are asked for. */
+export interface Elsewhere {
+  sessions: { sessionId: string; runtimeId: string; runtimeType: string }[];
+  entries: Omit<Extract<FollowedRow, { kind: "entry" }>, "kind">[] | null;
+}
+
+/** Follows what agents elsewhere do: tells what there is whenever it changes. */
+export function follow(store: LiveStore, withEntries: boolean, onSeen: (seen: Elsewhere) => void): () => void {
+  let last = "";
+  return subscribeBehind(store, addon().followed(withEntries), (rows: readonly FollowedRow[]) => {
+    const text = JSON.stringify(rows);
+    if (text === last) return;
+    last = text;
+    const seen: Elsewhere = { sessions: [], entries: withEntries ? [] : null };
+    for (const row of rows) {
+      if (row.kind === "session") {
+        seen.sessions.push({ sessionId: row.id, runtimeId: row.runtimeId, runtimeType: row.runtimeType });
+      } else {
+        const { id, cellId, executionCount, status, assignedRuntimeSession } = row;
+        seen.entries?.push({ id, cellId, executionCount, status, assignedRuntimeSession });
+      }
+    }
+    onSeen(seen);
+  });
+}
+
+/** Runs a live query whose latest rows are told in a microtask behind the commit that made them. */
+function subscribeBehind<R>(store: LiveStore, statement: string, onRows: (rows: readonly R[]) => void): () => void {
+  const livestore = modules.get(store);
+  if (!livestore) throw new BridgeError("NOT_ATTACHED", "the store has no live query", "call attach before the runtime starts");
+  const { queryDb, Schema } = livestore;
+  const { query, tables } = JSON.parse(statement) as { query: string; tables: string[] };
+  const definition = queryDb(
+    { query, bindValues: {}, schema: Schema.Array(Schema.Any), queriedTables: new Set(tables) },
+    { label: "runtime-bridge" },
+  );
+  let latest: readonly R[] | null = null;
+  let isOver = false;
+  const flush = (): void => {
+    const rows = latest;
+    latest = null;
+    if (!isOver && rows !== null) onRows(rows);
+  };
+  const unsubscribe = subscribe(store, definition, (rows: readonly R[]) => {
     if (latest === null) queueMicrotask(flush);
     latest = rows;
   });

@@ -88,6 +88,9 @@ export declare function explain(notebook: string, attributes: string, wallMs: nu
 /** The generation of the flags in force and the error of the document refused last, as JSON. */
 export declare function flagsStatus(): string
 
+/** The live query that an owner runs from `follow` to `unfollow`, with the entries that are not over or without: `{ query, tables }`. */
+export declare function followed(entries: boolean): string
+
 /** `generateRuntimeId()` of the old code. */
 export declare function generateRuntimeId(runtimeType: string): string
 

@@ -110,6 +110,14 @@ pub fn watched() -> Result<String> {
     write(&serde_json::json!({ "query": bridge_host::sql::WATCH, "tables": bridge_host::sql::WATCHED_TABLES }))
 }
 
+/// The live query that an owner runs from `follow` to `unfollow`, with the entries that are not over or without: `{ query, tables }`.
+#[napi(catch_unwind)]
+pub fn followed(entries: bool) -> Result<String> {
+    let which = usize::from(entries);
+    let (query, tables) = (bridge_host::sql::ELSEWHERE[which], bridge_host::sql::ELSEWHERE_TABLES[which]);
+    write(&serde_json::json!({ "query": query, "tables": tables }))
+}
+
 /// Closes a notebook.
 #[napi(catch_unwind)]
 pub fn close_notebook(notebook: u32) -> Result<()> {

@@ -31,6 +31,8 @@ pub use notebook::{
     SessionRow, Tables, ToolApprovalRow,
 };
 pub use operation::{Appended, Delta, HandlerTrace, Ingest, Operation, Outcome};
-pub use protocol::{Answer, Effect, Failure, Input, Phase, Query, QueueEntry, Reply, SessionIdentity, Ticket, TimerId};
+pub use protocol::{
+    Answer, Effect, ExecutionRows, Failure, Input, Phase, Query, QueueEntry, Reply, SessionIdentity, Ticket, TimerId,
+};
 pub use registry::{DEFAULT_MAX_CONCURRENT_AGENTS, Placement, Registry, RegistryError};
 pub use runtime_type::{Handler, HandlerTraces, RuntimeType};

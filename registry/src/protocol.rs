@@ -6,8 +6,12 @@
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 
-use crate::{Capabilities, CellId, Event, QueueId, QueueStatus, RuntimeId, SessionId, TerminationReason};
+use crate::{
+    Capabilities, CellId, Event, OutputDeltaRow, OutputRow, QueueId, QueueStatus, RuntimeId, SessionId,
+    TerminationReason,
+};
 
 /// Names one suspended operation of a core; the answer carries it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -129,6 +133,8 @@ pub enum Query {
     CellSources(Vec<CellId>),
     /// The same for a session that is about to execute them: nothing once its row is active no more.
     Work(SessionId, Vec<CellId>),
+    /// All that the tables hold of an execution.
+    Execution(QueueId),
 }
 
 /// The outcome of an effect.
@@ -154,6 +160,27 @@ pub enum Reply {
     Sources(IndexMap<CellId, String>),
     /// Cell sources by id, for a session that is active.
     Work(Option<IndexMap<CellId, String>>),
+    /// An execution; none where there is no such entry.
+    Execution(Option<Box<ExecutionRows>>),
+}
+
+/// What the tables hold of an execution. Outputs belong to cells: only while no later execution of its cell has begun are these its
+/// own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExecutionRows {
+    /// Its entry.
+    pub entry: QueueEntry,
+    /// How long it took, once it is over.
+    pub execution_duration_ms: Option<Number>,
+    /// The source of its cell, unless that is gone.
+    pub source: Option<String>,
+    /// What its cell shows, in the order in which it came.
+    pub outputs: Vec<OutputRow>,
+    /// What was appended to that.
+    pub deltas: Vec<OutputDeltaRow>,
+    /// Whether an execution of its cell that was requested later has begun.
+    pub is_followed: bool,
 }
 
 /// Why an effect failed: what a host would see as the thrown value.

@@ -6,6 +6,7 @@ mod audit;
 mod backtest;
 mod day;
 mod dependencies;
+mod elsewhere;
 mod faults;
 mod flips;
 mod fuzzed;

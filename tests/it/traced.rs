@@ -13,20 +13,20 @@ use serde_json::{Value, json};
 use crate::backtest::{backtest, fed, log_of};
 
 /// What handlers of agents do, in the events of the log, by the name and the arguments that tell it.
-type Told<'a> = (&'a str, Value);
+pub(crate) type Told<'a> = (&'a str, Value);
 
-fn event(name: &str, args: Value) -> Event {
+pub(crate) fn event(name: &str, args: Value) -> Event {
     Event::from_parts(name, args).unwrap()
 }
 
-fn terminal(stream: &str, text: &str) -> Told<'static> {
+pub(crate) fn terminal(stream: &str, text: &str) -> Told<'static> {
     (
         "v1.TerminalOutputAdded",
         json!({ "content": { "type": "inline", "data": text }, "streamName": stream.to_owned() }),
     )
 }
 
-fn display(id: Option<&str>, text: &str) -> Told<'static> {
+pub(crate) fn display(id: Option<&str>, text: &str) -> Told<'static> {
     let representations = json!({ "text/plain": { "type": "inline", "data": text } });
     match id {
         Some(id) => ("v1.MultimediaDisplayOutputAdded", json!({ "representations": representations, "displayId": id })),
@@ -34,17 +34,17 @@ fn display(id: Option<&str>, text: &str) -> Told<'static> {
     }
 }
 
-fn result(text: &str) -> Told<'static> {
+pub(crate) fn result(text: &str) -> Told<'static> {
     let representations = json!({ "text/html": { "type": "inline", "data": text } });
     ("v1.MultimediaResultOutputAdded", json!({ "representations": representations, "executionCount": 3 }))
 }
 
-fn cleared(by: &str, wait: bool) -> Told<'static> {
+pub(crate) fn cleared(by: &str, wait: bool) -> Told<'static> {
     ("v1.CellOutputsCleared", json!({ "wait": wait, "clearedBy": by.to_owned() }))
 }
 
 /// An execution as the recorded agent tells it: claimed, started, cleared, shown, ended.
-fn told(queue: &str, cell: &str, shown: &[Told<'_>]) -> Vec<Event> {
+pub(crate) fn told(queue: &str, cell: &str, shown: &[Told<'_>]) -> Vec<Event> {
     let ids = |rest: Value| {
         let mut args = json!({ "queueId": queue, "cellId": cell });
         rest.as_object().unwrap().iter().for_each(|(name, value)| args[name] = value.clone());

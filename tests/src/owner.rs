@@ -55,6 +55,9 @@ pub struct MemoryOwner {
     is_ready: bool,
     is_watching: bool,
     has_news: bool,
+    /// Whether agents elsewhere are watched, and whether their entries are.
+    follows: Option<bool>,
+    has_news_elsewhere: bool,
     timers: Vec<(TimerId, u64, u64)>,
     microtasks: VecDeque<Input>,
     renders: VecDeque<Input>,
@@ -97,6 +100,8 @@ impl MemoryOwner {
             is_ready: false,
             is_watching: false,
             has_news: false,
+            follows: None,
+            has_news_elsewhere: false,
             timers: Vec::new(),
             microtasks: VecDeque::new(),
             renders: VecDeque::new(),
@@ -136,6 +141,17 @@ impl MemoryOwner {
     /// The notebook's status.
     pub fn status(&self) -> bridge_host::step::Status {
         self.notebook.status()
+    }
+
+    /// Attaches the store, or detaches it.
+    pub fn attach(&mut self, is_attached: bool) {
+        self.step(Input::Attached { attributes: is_attached.then(serde_json::Map::new) });
+        self.settle();
+    }
+
+    /// What it watches of agents elsewhere: nothing, sessions, or entries too.
+    pub fn follows(&self) -> Option<bool> {
+        self.follows
     }
 
     /// Starts a session, as `HtmlRuntime.start` does.
@@ -261,6 +277,8 @@ impl MemoryOwner {
                 self.step(input);
             } else if std::mem::take(&mut self.has_news) && self.is_watching {
                 watch::news(&self.state).into_iter().for_each(|news| self.step(news));
+            } else if let Some(entries) = self.follows.filter(|_| std::mem::take(&mut self.has_news_elsewhere)) {
+                self.step(watch::elsewhere(&self.state, entries));
             } else if let Some(input) = self.renders.pop_front() {
                 self.step(input);
             } else {
@@ -308,6 +326,14 @@ impl MemoryOwner {
             }
             Effect::Unwatch => {
                 self.is_watching = false;
+                None
+            }
+            Effect::Follow { entries } => {
+                (self.follows, self.has_news_elsewhere) = (Some(entries), true);
+                None
+            }
+            Effect::Unfollow => {
+                self.follows = None;
                 None
             }
             Effect::Adopt { ids, .. } => {
@@ -394,7 +420,7 @@ impl MemoryOwner {
     fn store(&mut self, event: Event) {
         self.state.apply(&event);
         self.log.push(event);
-        self.has_news = true;
+        (self.has_news, self.has_news_elsewhere) = (true, true);
     }
 }
 

@@ -84,6 +84,8 @@ pub enum Why {
     RanTwice,
     /// What an agent elsewhere has committed is not what one handler did from its beginning to its end.
     Untraceable,
+    /// An agent elsewhere ran it, and its cell was run anew before anybody could look at what it showed.
+    OutputsGone,
     /// An agent elsewhere began executions in another order than that of their requests, which is the registry's.
     OtherOrder,
 }
@@ -102,6 +104,7 @@ impl Why {
             Self::Cancelled => "cancelled while it ran",
             Self::RanTwice => "an agent elsewhere ran it more than once",
             Self::Untraceable => "not what one handler did from beginning to end",
+            Self::OutputsGone => "its cell was run anew before its outputs were looked at",
             Self::OtherOrder => "an agent elsewhere began it in another order",
         }
     }

@@ -53,5 +53,5 @@ pub use record::{
 pub use router::{Ability, Boundary, Decision, Doubt, Path, ROUTE_FLAG, Reason, Route, decide, decide_in};
 pub use shadow::{
     CandidateRun, Control, Fault, MAX_BYTES, MAX_EVENTS, MAX_EXECUTIONS, Notes, Observation, ObservedExecution,
-    RefusedEvent, RunEnd, Shadow, Source, run_candidate, run_path,
+    RefusedEvent, RunEnd, SeenExecution, Shadow, Source, run_candidate, run_path,
 };

@@ -8,6 +8,7 @@ mod candidate;
 mod fault;
 mod notes;
 mod observation;
+mod seen;
 mod traced;
 mod trail;
 
@@ -20,6 +21,7 @@ pub use notes::Notes;
 use notes::weight;
 pub(crate) use observation::TYPE_OF_PATHS;
 pub use observation::{Control, MAX_EXECUTIONS, Observation, ObservedExecution, RefusedEvent, Source};
+pub use seen::SeenExecution;
 pub(crate) use traced::handler_trace;
 pub(crate) use trail::Trails;
 

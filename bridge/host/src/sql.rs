@@ -51,6 +51,35 @@ pub const WATCH: &str = "SELECT * FROM (SELECT 'entry' AS kind, id, cellId, exec
     UNION ALL SELECT * FROM (SELECT 'session', sessionId, NULL, NULL, NULL, NULL FROM runtimeSessions \
     WHERE isActive = 1 ORDER BY rowid)";
 
+/// One execution, with what its cell shows.
+const EXECUTION: &str = "WITH q AS (SELECT rowid AS place, * FROM executionQueue WHERE id = ?) \
+    SELECT json_object('entry', json_object('id', q.id, 'cellId', q.cellId, 'executionCount', q.executionCount, \
+    'status', q.status, 'assignedRuntimeSession', q.assignedRuntimeSession), \
+    'executionDurationMs', q.executionDurationMs, 'source', (SELECT source FROM cells WHERE id = q.cellId), \
+    'outputs', json((SELECT json_group_array(json_object('id', id, 'cellId', cellId, 'outputType', outputType, \
+    'position', position, 'streamName', streamName, 'executionCount', executionCount, 'displayId', displayId, 'data', data, \
+    'artifactId', artifactId, 'mimeType', mimeType, 'metadata', json(metadata), 'representations', json(representations))) \
+    FROM (SELECT * FROM outputs WHERE cellId = (SELECT cellId FROM q) ORDER BY rowid))), \
+    'deltas', json((SELECT json_group_array(json_object('id', id, 'outputId', outputId, 'delta', delta, \
+    'sequenceNumber', sequenceNumber)) FROM (SELECT * FROM output_deltas WHERE outputId IN \
+    (SELECT id FROM outputs WHERE cellId = (SELECT cellId FROM q)) ORDER BY rowid))), \
+    'isFollowed', json(CASE WHEN EXISTS (SELECT 1 FROM executionQueue WHERE cellId = q.cellId AND rowid > q.place \
+    AND startedAt IS NOT NULL) THEN 'true' ELSE 'false' END)) AS value FROM q";
+
+/// What an owner with live queries watches while sessions of agents elsewhere may be followed: the active sessions, and once one is
+/// followed the entries that are not over.
+pub const ELSEWHERE: [&str; 2] = [
+    "SELECT 'session' AS kind, sessionId AS id, runtimeId, runtimeType, NULL AS cellId, NULL AS executionCount, \
+    NULL AS status, NULL AS assignedRuntimeSession FROM runtimeSessions WHERE isActive = 1 ORDER BY rowid",
+    "SELECT * FROM (SELECT 'session' AS kind, sessionId AS id, runtimeId, runtimeType, NULL AS cellId, \
+    NULL AS executionCount, NULL AS status, NULL AS assignedRuntimeSession FROM runtimeSessions WHERE isActive = 1 \
+    ORDER BY rowid) UNION ALL SELECT * FROM (SELECT 'entry', id, NULL, NULL, cellId, executionCount, status, \
+    assignedRuntimeSession FROM executionQueue WHERE status IN ('pending', 'assigned', 'executing') ORDER BY rowid)",
+];
+
+/// The tables that the statements of [`ELSEWHERE`] read.
+pub const ELSEWHERE_TABLES: [&[&str]; 2] = [&["runtimeSessions"], WATCHED_TABLES];
+
 /// The tables that [`WATCH`] reads.
 pub const WATCHED_TABLES: &[&str] = &["executionQueue", "runtimeSessions"];
 
@@ -62,6 +91,7 @@ pub fn statement(query: &Query) -> Statement {
         Query::AssignedTo(session) => (ASSIGNED_TO, vec![session.to_string()], "entries"),
         Query::OpenEntries => (OPEN_ENTRIES, vec![], "entries"),
         Query::Entries(ids) => (ENTRIES, vec![json_list(ids.iter().map(registry::QueueId::as_str))], "entries"),
+        Query::Execution(id) => (EXECUTION, vec![id.to_string()], "execution"),
         Query::CellSources(ids) => (CELL_SOURCES, vec![json_list(ids.iter().map(registry::CellId::as_str))], "sources"),
         Query::Work(session, ids) => {
             (WORK, vec![session.to_string(), json_list(ids.iter().map(registry::CellId::as_str))], "work")

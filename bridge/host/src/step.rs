@@ -5,6 +5,7 @@
 //! and answers those that carry a ticket before it goes on to the next; what an answer brings is performed first.
 
 mod displacing;
+mod elsewhere;
 mod fence;
 mod flip;
 mod host;
@@ -38,11 +39,12 @@ use serde::Serialize;
 
 use crate::journal::SharedJournal;
 use crate::kill::KillSwitch;
+use elsewhere::Elsewhere;
 use fence::Timer;
 pub use host::Facade;
 use host_code::Mark;
 pub use legacy_core::LegacyKind;
-pub use protocol::{Effect, HostEvent, Input, Method, RuntimeKey, SessionIds, Shed};
+pub use protocol::{Effect, HostEvent, Input, Method, RuntimeKey, SessionElsewhere, SessionIds, Shed};
 #[cfg(feature = "sabotage")]
 pub use sabotage::Mechanism;
 #[cfg(not(feature = "sabotage"))]
@@ -77,6 +79,7 @@ pub struct Notebook {
     timers: BTreeMap<TimerId, Timer>,
     next_timer: u32,
     is_watching: bool,
+    elsewhere: Elsewhere,
     ids: IdSource,
     effects: Vec<Effect>,
     #[cfg(feature = "sabotage")]
@@ -123,6 +126,8 @@ enum Asker {
     Undo(Box<Asker>, Failure),
     /// The watchdog, for what has become of executions that were started long ago.
     Watchdog(RuntimeKey),
+    /// Whoever follows agents elsewhere, for an execution of theirs, and whether it is over.
+    Elsewhere(QueueId, bool),
 }
 
 impl Asker {
@@ -137,7 +142,8 @@ impl Asker {
             | Self::Fence(_)
             | Self::Sweep
             | Self::Undo(..)
-            | Self::Watchdog(_) => None,
+            | Self::Watchdog(_)
+            | Self::Elsewhere(..) => None,
         }
     }
 }
@@ -160,6 +166,8 @@ pub struct Status {
     pub comparisons: ComparisonTally,
     /// Observations that are being compared.
     pub comparing: u64,
+    /// Executions that are followed because an agent elsewhere may run them.
+    pub following: usize,
 }
 
 impl Notebook {
@@ -188,6 +196,7 @@ impl Notebook {
             timers: BTreeMap::new(),
             next_timer: 0,
             is_watching: false,
+            elsewhere: Elsewhere::default(),
             ids: IdSource::new(seed),
             effects: Vec::new(),
             #[cfg(feature = "sabotage")]
@@ -226,6 +235,7 @@ impl Notebook {
             executions: self.ledger.tally(),
             comparisons: self.comparisons.clone(),
             comparing: self.comparing,
+            following: self.elsewhere.following(),
         }
     }
 
@@ -254,6 +264,8 @@ impl Notebook {
             Input::Answer { ticket, answer } => self.on_answer(now, ticket, answer),
             Input::HostCommit { runtime, offer, token, events } => self.on_host_commit(runtime, offer, token, events),
             Input::Timer { timer } => self.on_timer(now, timer),
+            Input::Attached { attributes } => self.on_attached(attributes),
+            Input::Elsewhere { sessions, entries } => self.on_elsewhere(now, sessions, entries.as_deref()),
             Input::Wake | Input::Forget { .. } => {}
             Input::Compared(outcome) => self.on_compared(outcome),
         }
@@ -262,6 +274,7 @@ impl Notebook {
         self.flip_what_is_due();
         self.shadow_as_needed();
         self.watch_as_needed();
+        self.watch_elsewhere_as_needed();
         let mut effects = std::mem::take(&mut self.effects);
         effects.sort_by_key(|effect| !effect.is_for_owner());
         effects
@@ -374,6 +387,7 @@ impl Notebook {
             // What the store refuses here stays as it was, for the next sweep.
             Asker::Sweep => {}
             Asker::Watchdog(runtime) => self.looked(runtime, answer),
+            Asker::Elsewhere(id, is_over) => self.looked_elsewhere(now, &id, is_over, answer),
             Asker::Undo(asker, failure) => {
                 if let Ok(Reply::Entries(entries)) = answer {
                     self.record_what_is_ours(&entries);

@@ -84,6 +84,7 @@ const told = new Set<string>();
 
 let attributes: BridgeOptions["attributes"];
 let isConfigured = false;
+let areFlagsGiven = false;
 let isHostLegacy = false;
 let sharedLatch: SharedLatch | null = null;
 
@@ -169,6 +170,7 @@ function useFlags(flags: NonNullable<BridgeOptions["flags"]>): void {
     addon().unwatchFlags();
     applyFlags(JSON.stringify(flags));
   }
+  areFlagsGiven = true;
   notifyFlags();
 }
 
@@ -259,6 +261,17 @@ function notifyFlags(): void {
 export function noticeFlags(listener: () => void): void {
   configureFromEnvironment();
   flagListeners.add(listener);
+}
+
+/** Calls back whenever the flags may have changed, and reads none for it. */
+export function onFlags(listener: () => void): void {
+  flagListeners.add(listener);
+}
+
+/** Whether there are flags that could route anything, or will be once they are read. */
+export function areFlagsConfigured(): boolean {
+  const isToBeRead = !isConfigured && Boolean(environmentVariable("RUNTIME_BRIDGE_FLAGS"));
+  return (areFlagsGiven || isToBeRead) && addonOrNull() !== null;
 }
 
 /** The host's attributes of a notebook. */
@@ -428,6 +441,8 @@ export interface NotebookStatus {
   };
   /** Stretches of work that are being compared. */
   comparing: number;
+  /** Executions that are followed because an agent elsewhere may run them. */
+  following: number;
 }
 
 /** Why a notebook gets its route: the text for people, and its parts. */

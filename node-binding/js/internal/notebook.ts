@@ -1,7 +1,9 @@
-import { commit, hasLiveQuery, notebookIdOf, read, type RawReply, watch } from "../livestore";
+import {
+  commit, follow, forEachAttached, hasLiveQuery, notebookIdOf, onAttached, read, type RawReply, storeIdOf, watch,
+} from "../livestore";
 import type { HtmlRuntimeState, LiveStore } from "../types";
 import { addon } from "./addon";
-import { attributesOf, noticeFlags, report, tellComparison, tellRollback } from "./bridge";
+import { areFlagsConfigured, attributesOf, noticeFlags, onFlags, report, tellComparison, tellRollback } from "./bridge";
 import { Intervals, monoMs, sleep, wallMs } from "./clock";
 import { comparisonBegan, comparisonEnded } from "./comparisons";
 import { BridgeError } from "./errors";
@@ -70,6 +72,20 @@ function wake(): void {
   for (const ref of open) ref.deref()?.step({ type: "wake" });
 }
 
+/**
+ * Agents elsewhere are followed in stores that are attached, once flags are configured: without them there is no route on which
+ * they would be.
+ */
+function followElsewhere(store: LiveStore, isAttached: boolean): void {
+  const id = storeIdOf(store);
+  const known = notebooks.get(store);
+  if (id === null || !(known ?? isAttached) || !areFlagsConfigured()) return;
+  (known ?? notebookOf(store, id)).attached(isAttached);
+}
+
+onAttached(followElsewhere);
+onFlags(() => forEachAttached((store) => followElsewhere(store, true)));
+
 let isLaneOpen = false;
 
 /** Shadows run on a thread of their own, one per environment. */
@@ -90,6 +106,7 @@ export class Notebook {
   readonly #intervals = new Intervals();
   readonly #pending = new Set<number>();
   #unwatch: (() => void) | null = null;
+  #unfollow: (() => void) | null = null;
   #admitted: { ids: SessionIds | null; decision: Decision } | null = null;
   /** Commits of the host's code that wait for their verdict, by the names they were given. */
   readonly #offers = new Map<number, (passed: readonly number[]) => Answer>();
@@ -99,6 +116,11 @@ export class Notebook {
     this.#store = store;
     this.#id = id;
     this.handle = addon().openNotebook(id);
+  }
+
+  /** The store is attached, or not any more: agents elsewhere may be followed in it. */
+  attached(isAttached: boolean): void {
+    this.step({ type: "attached", attributes: isAttached ? attributesOf(this.#id) : null });
   }
 
   /** Asks which path serves the session that `runtime` is about to start; ids, if any, are those to start it under. */
@@ -249,6 +271,13 @@ export class Notebook {
         this.#unwatch?.();
         this.#unwatch = null;
         return null;
+      case "follow":
+        this.#follow(effect.entries);
+        return null;
+      case "unfollow":
+        this.#unfollow?.();
+        this.#unfollow = null;
+        return null;
       case "adopt":
         this.#seated.get(effect.runtime)?.adopt(effect.ids);
         return null;
@@ -288,6 +317,23 @@ export class Notebook {
   #raise({ runtime, failure }: Extract<NotebookEffect, { type: "raise" }>): void {
     this.#mounted.get(runtime)?.raise(raised(failure));
     this.#mounted.delete(runtime);
+  }
+
+  /** What cannot be followed is not compared; nothing that serves depends on it. */
+  #follow(entries: boolean): void {
+    this.#unfollow?.();
+    try {
+      this.#unfollow = follow(this.#store, entries, (seen) => this.step({ type: "elsewhere", ...seen }));
+    } catch (error) {
+      this.#unfollow = null;
+      const { message } = failure(error);
+      report({
+        level: "warning",
+        code: "FOLLOW_FAILED",
+        message: `notebook \`${this.#id}\`: what agents elsewhere do cannot be followed: ${message}`,
+        help: "nothing that serves is touched; check that attach got queryDb and Schema of the store's own LiveStore",
+      });
+    }
   }
 
   #watch(): void {

@@ -97,6 +97,8 @@ export type NotebookEffect =
   | { type: "settle"; call: number; outcome: Outcome<null> }
   | { type: "watch" }
   | { type: "unwatch" }
+  | { type: "follow"; entries: boolean }
+  | { type: "unfollow" }
   | { type: "adopt"; runtime: number; ids: SessionIds }
   | { type: "comparing" }
   | { type: "compared"; comparison: Omit<Comparison, "notebook"> }

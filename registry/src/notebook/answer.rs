@@ -2,10 +2,10 @@
 
 use indexmap::IndexMap;
 
-use super::{NotebookState, QueueRow};
-use crate::CellId;
+use super::{NotebookState, OutputRow, QueueRow};
 use crate::event::QueueStatus;
-use crate::protocol::{Query, QueueEntry, Reply};
+use crate::protocol::{ExecutionRows, Query, QueueEntry, Reply};
+use crate::{CellId, QueueId};
 
 impl NotebookState {
     /// Answers what a core asks.
@@ -24,12 +24,29 @@ impl NotebookState {
                 let is_active = self.active_sessions().any(|row| row.session_id == *session);
                 Reply::Work(is_active.then(|| self.sources(cells)))
             }
+            Query::Execution(id) => Reply::Execution(self.execution(id).map(Box::new)),
         }
     }
 
     fn sources(&self, cells: &[CellId]) -> IndexMap<CellId, String> {
         let source = |id| self.cell(id).map(|cell| (cell.id.clone(), cell.source.clone()));
         cells.iter().filter_map(source).collect()
+    }
+
+    fn execution(&self, id: &QueueId) -> Option<ExecutionRows> {
+        let row = self.queue_entry(id)?;
+        let outputs: Vec<OutputRow> = self.outputs_of(&row.cell_id).cloned().collect();
+        let deltas = outputs.iter().flat_map(|output| self.deltas_of(&output.id)).cloned().collect();
+        let later = self.queue().skip_while(|other| other.id != row.id).skip(1);
+        let is_followed = later.filter(|other| other.cell_id == row.cell_id).any(|other| other.started_at.is_some());
+        Some(ExecutionRows {
+            entry: entry(row),
+            execution_duration_ms: row.execution_duration_ms.clone(),
+            source: self.cell(&row.cell_id).map(|cell| cell.source.clone()),
+            outputs,
+            deltas,
+            is_followed,
+        })
     }
 }
 

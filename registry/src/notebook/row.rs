@@ -1,6 +1,6 @@
 //! The rows of the notebook's tables, with their columns in order. Unset columns are null in JSON, as in the database.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
 use crate::event::{
@@ -98,7 +98,7 @@ pub struct SessionRow {
 }
 
 /// A row of `outputs`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutputRow {
     /// The output.
@@ -108,6 +108,7 @@ pub struct OutputRow {
     /// What it is.
     pub output_type: OutputType,
     /// Order among the outputs of the cell.
+    #[serde(deserialize_with = "crate::json::number")]
     pub position: Number,
     /// The stream of a terminal output.
     pub stream_name: Option<StreamName>,
@@ -128,7 +129,7 @@ pub struct OutputRow {
 }
 
 /// A row of `output_deltas`: text appended to an output. Clearing outputs leaves it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutputDeltaRow {
     /// The delta.

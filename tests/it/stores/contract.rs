@@ -173,6 +173,7 @@ impl Ask {
             "assignedTo" => Query::AssignedTo(SessionId::from(self.bind_values[0].as_str())),
             "openEntries" => Query::OpenEntries,
             "entries" => Query::Entries(ids().into_iter().map(QueueId::from).collect()),
+            "execution" => Query::Execution(QueueId::from(self.bind_values[0].as_str())),
             "cellSources" => Query::CellSources(ids().into_iter().map(CellId::from).collect()),
             "work" => {
                 let cells: Vec<CellId> = serde_json::from_str(&self.bind_values[1]).unwrap();

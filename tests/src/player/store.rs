@@ -308,6 +308,8 @@ impl Player {
             | Effect::RolledBack { .. }
             | Effect::Admitted { .. }
             | Effect::Facade { .. }
+            | Effect::Follow { .. }
+            | Effect::Unfollow
             | Effect::HostCommit { .. }
             | Effect::Diagnostic { .. } => {}
         }

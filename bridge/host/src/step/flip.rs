@@ -32,6 +32,7 @@ impl Notebook {
         for runtime in runtimes {
             self.decide_again(now, runtime);
         }
+        self.decide_elsewhere_again(now);
     }
 
     /// A flag that has changed between the admission of a session and its start found no lease to act on.

@@ -74,6 +74,18 @@ pub enum Input {
         /// Which.
         timer: TimerId,
     },
+    /// The store is attached: agents elsewhere may be followed in it. Without attributes it is not any more.
+    Attached {
+        /// What flags can target besides the notebook and the runtime type.
+        attributes: Option<Map<String, Value>>,
+    },
+    /// What the live query that follows agents elsewhere sees now, whenever that changes.
+    Elsewhere {
+        /// The active sessions, in table order.
+        sessions: Vec<SessionElsewhere>,
+        /// The entries that are not over, in request order; nothing where they are not watched.
+        entries: Option<Vec<QueueEntry>>,
+    },
     /// Something outside may have changed: the flag set, or a comparison is done. Every other input notices that too; this one
     /// serves a notebook with nothing to do.
     Wake,
@@ -85,6 +97,18 @@ pub enum Input {
         /// The runtime object.
         runtime: RuntimeKey,
     },
+}
+
+/// An active session, of whoever.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionElsewhere {
+    /// The session.
+    pub session_id: SessionId,
+    /// Its runtime.
+    pub runtime_id: RuntimeId,
+    /// What it executes.
+    pub runtime_type: String,
 }
 
 /// An observation that was not compared.
@@ -278,6 +302,13 @@ pub enum Effect {
     Watch,
     /// Stop watching.
     Unwatch,
+    /// Begin to watch the active sessions with another live query, or go on with what is named now.
+    Follow {
+        /// The entries that are not over, too.
+        entries: bool,
+    },
+    /// Stop following.
+    Unfollow,
     /// The session runs under these ids now: one `ready` for the host.
     Adopt {
         /// The runtime object.
@@ -325,7 +356,13 @@ impl Effect {
     pub(super) fn is_for_owner(&self) -> bool {
         matches!(
             self,
-            Self::Facade { .. } | Self::Watch | Self::Unwatch | Self::SetInterval { .. } | Self::ClearInterval { .. }
+            Self::Facade { .. }
+                | Self::Watch
+                | Self::Unwatch
+                | Self::Follow { .. }
+                | Self::Unfollow
+                | Self::SetInterval { .. }
+                | Self::ClearInterval { .. }
         )
     }
 }

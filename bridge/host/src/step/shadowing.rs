@@ -98,7 +98,7 @@ impl Notebook {
         }
     }
 
-    fn compare(&mut self, observation: bridge_core::Observation, decision: Decision) {
+    pub(super) fn compare(&mut self, observation: bridge_core::Observation, decision: Decision) {
         self.comparing += 1;
         self.effects.push(Effect::Compare { observation: Box::new(observation), decision: Box::new(decision) });
     }
