@@ -214,6 +214,8 @@ export interface Elsewhere {
 
 /** Follows what agents elsewhere do: tells what there is whenever it changes. */
 export function follow(store: LiveStore, withEntries: boolean, onSeen: (seen: Elsewhere) => void): () => void {
+  // A store that its host has closed shows nothing more.
+  if (isLost(store)) return () => undefined;
   let last = "";
   return subscribeBehind(store, addon().followed(withEntries), (rows: readonly FollowedRow[]) => {
     const text = JSON.stringify(rows);

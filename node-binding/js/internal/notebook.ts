@@ -84,7 +84,11 @@ function followElsewhere(store: LiveStore, isAttached: boolean): void {
 }
 
 onAttached(followElsewhere);
-onFlags(() => forEachAttached((store) => followElsewhere(store, true)));
+onFlags(() =>
+  forEachAttached((store) => {
+    if (!notebooks.get(store)?.isAttached) followElsewhere(store, true);
+  }),
+);
 
 let isLaneOpen = false;
 
@@ -98,6 +102,8 @@ function openLane(): void {
 /** Performs what the core asks of one notebook's store and runtime objects. */
 export class Notebook {
   readonly handle: number;
+  /** Whether the core has been told that the store is attached. */
+  isAttached = false;
   readonly #store: LiveStore;
   readonly #id: string;
   /** Objects with a session are kept, as the old code's timers kept them. */
@@ -120,6 +126,7 @@ export class Notebook {
 
   /** The store is attached, or not any more: agents elsewhere may be followed in it. */
   attached(isAttached: boolean): void {
+    this.isAttached = isAttached;
     this.step({ type: "attached", attributes: isAttached ? attributesOf(this.#id) : null });
   }
 
