@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { bridge, BridgeError, configure } from "runtime-bridge";
 import { Bound, cellIds, diagnostics, drained, pathOf, route, routeDocument, until } from "./bound.js";
+import { eventually } from "./pair.js";
 
 const REASON = "orders are doubled";
 
@@ -203,8 +204,9 @@ test("a source that pushes everything to the registry every ten milliseconds und
     await notebook.untilCompleted(1 + cells.indexOf(cell));
     assert.equal(notebook.serving, "legacy");
   }
+  await eventually("twenty documents", () => bridge.status().flags.generation > before + 20);
   clearInterval(pushing);
-  assert.ok(bridge.status().flags.generation > before + 20);
+  assert.equal(notebook.serving, "legacy");
   assert.equal(notebook.all("v1.RuntimeSessionStarted").length, 2, "the registry's, and the old path's ever since");
   notebook.assertEachRanOnce(cells);
 });
