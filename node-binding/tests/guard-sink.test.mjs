@@ -114,6 +114,28 @@ test("a write that somebody else was faster than keeps both", async (t) => {
   assert.deepEqual([latched.length, rearmed.at(-1).reason], [0, "the sink was edited by hand"]);
 });
 
+test("a sink that does not answer is told, and keeps no host from starting or ending", async () => {
+  const output = await runs(`
+    import { bridge, configure, ready, shutdown } from "runtime-bridge";
+    import { useClock } from "runtime-bridge/testing";
+    import { reported, routes, settled, VirtualClock } from "./tests/helpers.mjs";
+    const clock = new VirtualClock();
+    useClock(clock);
+    const sink = { read: () => new Promise(() => {}), compareAndSet: async () => true };
+    configure({ guard: { sink }, flags: routes("registry") });
+    const isReady = settled("the start", ready());
+    await clock.advance(10_000);
+    await isReady;
+    console.log(bridge.route("nb").route, reported("GUARD_SINK_FAILED")[0].message);
+    const isOver = settled("the end", shutdown());
+    await clock.advance(30_000);
+    await isOver;
+    console.log("over");
+    process.exit(0);
+  `);
+  assert.match(output, /^legacy the guard's sink failed: no answer within 10 seconds\nover$/m);
+});
+
 test("until a sink has been read, and while it fails at that, the old path serves", async () => {
   const output = await runs(`
     import { bridge, configure, ready } from "runtime-bridge";

@@ -14,6 +14,9 @@ export interface GuardSink {
 /** How often it is looked for what other processes have rolled back or re-armed: an operator's patience, at a read a second. */
 const EVERY_MS = 1000;
 
+/** How long a sink may take to answer: far beyond any that works. One that hangs must not keep a host from starting or ending. */
+const PATIENCE_MS = 10_000;
+
 /** Attempts to write while others write too. What is left is tried again at the next look. */
 const MAX_ATTEMPTS = 20;
 
@@ -74,9 +77,9 @@ export class SharedLatch {
 
   async #exchange(first?: Promise<string | null>): Promise<void> {
     try {
-      this.#takeIn(await (first ?? this.sink.read()));
+      this.#takeIn(await inTime(first ?? this.sink.read()));
       for (let attempt = 0; attempt < MAX_ATTEMPTS && !(await this.#isTold()); attempt += 1) {
-        this.#takeIn(await this.sink.read());
+        this.#takeIn(await inTime(this.sink.read()));
       }
       this.#isFailing = false;
     } catch (error) {
@@ -88,7 +91,7 @@ export class SharedLatch {
   async #isTold(): Promise<boolean> {
     const offer = JSON.parse(addon().offerGuard()) as { state: string; changes: number } | null;
     if (!offer) return true;
-    if (!(await this.sink.compareAndSet(this.#seen ?? null, offer.state))) return false;
+    if (!(await inTime(this.sink.compareAndSet(this.#seen ?? null, offer.state)))) return false;
     this.#seen = offer.state;
     addon().guardSent(offer.changes);
     return true;
@@ -120,6 +123,15 @@ export class SharedLatch {
   }
 }
 
-function isPending(held: string | null | Promise<string | null>): held is Promise<string | null> {
+function isPending<T>(held: T | Promise<T>): held is Promise<T> {
   return typeof (held as { then?: unknown } | null)?.then === "function";
+}
+
+/** What a sink answers, if it does so in time; what it answers later is not listened to. */
+function inTime<T>(answer: T | Promise<T>): T | Promise<T> {
+  if (!isPending(answer)) return answer;
+  return new Promise<T>((resolve, reject) => {
+    answer.then(resolve, reject);
+    sleep(PATIENCE_MS, () => reject(new Error(`no answer within ${PATIENCE_MS / 1000} seconds`)));
+  });
 }
