@@ -82,18 +82,41 @@ test("attributes from configure reach targeting, by object and by function", asy
   assert.deepEqual([...new Set(asked)], [notebook.id]);
 });
 
-test("attributes that throw are told and left out", async (t) => {
-  t.after(() => configure({ attributes: {} }));
-  const notebook = await Notebook.open(t);
-  route("legacy", { targeting: BY_PLAN });
-  const since = diagnostics.length;
-  configure({
-    attributes() {
-      throw new Error("host");
-    },
+const circular = {};
+circular.self = circular;
+
+/** What a host may do instead of giving attributes, with what is said of it. */
+const NO_ATTRIBUTES = {
+  "an error": [() => { throw new Error("host"); }, /host/],
+  "an object without text thrown": [() => { throw Object.create(null); }, /no text/],
+  "a promise": [async () => ({ plan: "beta" }), /promise/],
+  "a promise that is rejected": [() => Promise.reject(new Error("late")), /promise/],
+  "a text": [() => "beta", /no object/],
+  "a BigInt": [() => ({ plan: 1n }), /BigInt/],
+  "a circle": [() => circular, /circular/],
+  "a getter that throws": [() => ({ get plan() { throw new Error("getter"); } }), /getter/],
+};
+
+for (const [what, [attributes, said]] of Object.entries(NO_ATTRIBUTES)) {
+  test(`${what} for attributes is told, and a notebook of which they are not known is on the old path`, async (t) => {
+    t.after(() => configure({ attributes: {} }));
+    const notebook = await Notebook.open(t);
+    route("registry");
+    const since = diagnostics.length;
+    configure({ attributes });
+    const { path, reason } = await serve(notebook);
+    assert.deepEqual([path, reason], ["legacy", { doubt: "unknown-attributes" }]);
+    assert.equal(bridge.route("nb").route, "legacy");
+    assert.match(reported("ATTRIBUTES_FAILED", since)[0].message, said);
   });
-  assert.equal((await serve(notebook)).path, "legacy");
-  assert.match(reported("ATTRIBUTES_FAILED", since)[0].message, /host/);
+}
+
+test("an object that cannot be told is refused where it is given, and what was known of attributes stays", (t) => {
+  t.after(() => configure({ attributes: {} }));
+  route("legacy", { targeting: BY_PLAN });
+  configure({ attributes: { plan: "beta" } });
+  assert.throws(() => configure({ attributes: { plan: 1n } }), { code: "UNKNOWN_OPTION", message: /BigInt/ });
+  assert.equal(bridge.route("nb").route, "registry");
 });
 
 test("the built-in attributes name the runtime type, the user and the notebook", async (t) => {
@@ -206,6 +229,29 @@ test("a document given after a file takes the file's place", async (t) => {
   replaceFile(other, routes("registry", { boundary: "now" }));
   await until("news of the second file", () => reported("FLAGS_LOADED", since).some(({ message }) => message.includes(other)));
   assert.equal(bridge.route("nb").route, "registry");
+});
+
+test("a file is followed on where the document that was to take its place is refused", async (t) => {
+  const file = join(folder(t), "flags.json");
+  replaceFile(file, routes("registry"));
+  configure({ flags: file });
+  assert.throws(() => configure({ flags: { flags: { "runtime-route": { state: "ON" } } } }));
+  assert.equal(bridge.route("nb").route, "registry");
+  replaceFile(file, routes("registry", { state: "DISABLED" }));
+  await until("the kill", () => bridge.route("nb").reason === "killed");
+});
+
+test("a kill file without a name is refused, because nobody could ever put it there", () => {
+  for (const killFile of ["", 5, {}]) assert.throws(() => configure({ killFile }), { code: "UNKNOWN_OPTION" });
+});
+
+test("whatever is given as its reason, a call kills", () => {
+  route("registry");
+  for (const given of [[], [null], [5, null], [{}, { by: 7 }], [Object.create(null)], [Symbol("outage")]]) {
+    bridge.kill(...given);
+    assert.equal(bridge.route("nb").reason, "killed");
+    bridge.unkill("tested");
+  }
 });
 
 test("a plan names the notebooks that a document would move, and puts nothing in force", async (t) => {

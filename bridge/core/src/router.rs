@@ -8,6 +8,9 @@ use crate::{Latch, Tier};
 /// The flag that decides.
 pub const ROUTE_FLAG: &str = "runtime-route";
 
+/// The attribute by which a host says that it could not tell a notebook's attributes. Like `$flagd`, it is no name of a host's own.
+pub const UNKNOWN_ATTRIBUTES: &str = "$unknown";
+
 /// A way to serve a notebook: the variants of the flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -124,6 +127,8 @@ pub enum Doubt {
     Evaluation,
     /// The variant's value is not the name of a route.
     NotARoute,
+    /// The host could not tell the notebook's attributes, which a rule may depend on.
+    UnknownAttributes,
     /// The store gives no live query, which every other route needs.
     NoLiveQuery,
 }
@@ -139,6 +144,9 @@ impl Doubt {
             }
             Self::NotARoute => {
                 "use the strings \"legacy\", \"shadow\", \"live\" and \"registry\" as values of the variants"
+            }
+            Self::UnknownAttributes => {
+                "fix what configure({ attributes }) was given; what went wrong with it was reported as ATTRIBUTES_FAILED"
             }
             Self::NoLiveQuery => {
                 "call attach(store, { queryDb, Schema }) of runtime-bridge/livestore before the runtime starts"
@@ -253,7 +261,13 @@ pub fn decide_in(
     let Some(set) = snapshot.set() else {
         return undecided.to_legacy(Reason::Doubt(Doubt::NoDocument));
     };
-    resolved(undecided, &session.resolve(set, ROUTE_FLAG, context), ability)
+    let decision = resolved(undecided, &session.resolve(set, ROUTE_FLAG, context), ability);
+    match decision.route {
+        Route::Shadow | Route::Live | Route::Registry if context.attributes().contains_key(UNKNOWN_ATTRIBUTES) => {
+            decision.to_legacy(Reason::Doubt(Doubt::UnknownAttributes))
+        }
+        _ => decision,
+    }
 }
 
 fn resolved(undecided: Decision, resolution: &Resolution<'_>, ability: Ability) -> Decision {
@@ -326,6 +340,10 @@ mod tests {
         check(&registry, blind, Route::Legacy, Reason::Doubt(Doubt::NoLiveQuery));
         check(r#"{"flags":{}}"#, ABLE, Route::Legacy, Reason::Doubt(Doubt::NoFlag));
         check(&registry, Ability { is_built_in: false, ..ABLE }, Route::Legacy, Reason::HostSubclass);
+        let live = LiveFlags::new();
+        live.apply(&registry, "test").unwrap();
+        let unknown = decide(&live.load(), true, &Context::new("nb").with(UNKNOWN_ATTRIBUTES, true), ABLE);
+        assert_eq!((unknown.route, unknown.reason), (Route::Legacy, Reason::Doubt(Doubt::UnknownAttributes)));
         let nothing = decide(&LiveFlags::new().load(), true, &Context::new("nb"), ABLE);
         assert_eq!(nothing.reason, Reason::Doubt(Doubt::NoDocument));
     }

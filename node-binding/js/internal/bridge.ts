@@ -94,11 +94,21 @@ const ADDON_UNAVAILABLE = "ADDON_UNAVAILABLE";
 export function configure(options: BridgeOptions): void {
   killFromEnvironment();
   if (options.killFile !== undefined) useKillFile(options.killFile);
-  if (options.attributes !== undefined) attributes = options.attributes;
+  if (options.attributes !== undefined) useAttributes(options.attributes);
   if (options.shadow !== undefined) useShadow(options.shadow);
   if (options.mismatches !== undefined) useRecords(options.mismatches);
   if (options.guard !== undefined) useGuard(options.guard);
   if (options.flags !== undefined) useFlags(options.flags);
+}
+
+/** Of a function it shows only when it is asked whether its attributes can be told. */
+function useAttributes(given: NonNullable<BridgeOptions["attributes"]>): void {
+  try {
+    if (typeof given !== "function") readable(given);
+  } catch (error) {
+    throw new BridgeError("UNKNOWN_OPTION", `configure: attributes cannot be told: ${messageOf(error)}`, ATTRIBUTES_HELP, { cause: error });
+  }
+  attributes = given;
 }
 
 function useShadow({ process, aa }: ShadowOptions): void {
@@ -164,14 +174,34 @@ function useFlags(flags: NonNullable<BridgeOptions["flags"]>): void {
   isConfigured = true;
   const missing = addonError();
   if (missing) return reportMissing(missing);
-  if (typeof flags === "string") {
-    addon().watchFlags(flags, onFlagNews);
-  } else {
-    addon().unwatchFlags();
-    applyFlags(JSON.stringify(flags));
-  }
+  if (typeof flags === "string") watchFlags(flags);
+  else replaceFlags(flags);
   areFlagsGiven = true;
   notifyFlags();
+}
+
+let flagFile: string | null = null;
+
+function watchFlags(file: string): void {
+  addon().watchFlags(file, onFlagNews);
+  flagFile = file;
+}
+
+/** A document in place of the file. Where it is refused, the file is watched on: the operator's next edit has to be seen. */
+function replaceFlags(document: { readonly flags: object }): void {
+  const before = flagFile;
+  unwatchFlags();
+  try {
+    applyFlags(JSON.stringify(document));
+  } catch (error) {
+    if (before !== null) watchFlags(before);
+    throw error;
+  }
+}
+
+function unwatchFlags(): void {
+  addonOrNull()?.unwatchFlags();
+  flagFile = null;
 }
 
 /** Tells the operator that the addon cannot be loaded; where the host's own code serves instead, once. */
@@ -216,6 +246,9 @@ let isKillRead = false;
 
 /** Before the flags, as the guard is: a notebook that is to stay on the old path must not leave it for a moment. */
 function useKillFile(file: string | null): void {
+  if (file !== null && (typeof file !== "string" || file === "")) {
+    throw new BridgeError("UNKNOWN_OPTION", `configure: killFile is \`${messageOf(file)}\``, "it is the path of a file, or `null`");
+  }
   isKillFileChosen = true;
   if (file === killFile) return;
   killFile = file;
@@ -274,20 +307,41 @@ export function areFlagsConfigured(): boolean {
   return (areFlagsGiven || isToBeRead) && addonOrNull() !== null;
 }
 
+/** By this the router knows that it does not know a notebook's attributes; a rule may depend on them. */
+const UNKNOWN_ATTRIBUTES: Attributes = { $unknown: true };
+
+const ATTRIBUTES_HELP = "give an object of names, each with text, a number, true, false, null, or a list of those, and give it at once";
+
 /** The host's attributes of a notebook. */
 export function attributesOf(notebookId: string): Attributes {
   if (typeof attributes !== "function") return attributes ?? {};
   try {
-    return attributes(notebookId);
+    return readable(attributes(notebookId));
   } catch (error) {
     report({
       level: "error",
       code: "ATTRIBUTES_FAILED",
-      message: `configure({ attributes }) threw for notebook \`${notebookId}\`: ${messageOf(error)}`,
-      help: "flags see the notebook without the host's attributes",
+      message: `configure({ attributes }) failed for notebook \`${notebookId}\`: ${messageOf(error)}`,
+      help: `the old path serves it; ${ATTRIBUTES_HELP}`,
     });
-    return {};
+    return UNKNOWN_ATTRIBUTES;
   }
+}
+
+/** Attributes that can cross into the addon; throws where they cannot. */
+function readable(given: unknown): Attributes {
+  if (given === undefined || given === null) return {};
+  if (isPromise(given)) {
+    // What becomes of it is nobody's any more.
+    given.then(undefined, () => undefined);
+    throw new TypeError("they are a promise");
+  }
+  if (typeof given !== "object" || Array.isArray(given)) throw new TypeError("they are no object");
+  return JSON.parse(JSON.stringify(given)) as Attributes;
+}
+
+function isPromise(given: unknown): given is PromiseLike<unknown> {
+  return typeof (given as { then?: unknown } | null)?.then === "function";
 }
 
 /** Tells the operator. The same information is told once; a warning or an error each time. */
@@ -538,11 +592,13 @@ export const bridge = {
    * Throws the kill switch: every notebook goes to the old path now and stays there, whatever flags and evidence say, until
    * {@link bridge.unkill}. It outlives the process where the guard has a latch.
    */
-  kill(reason: string, { by }: { by?: string } = {}): void {
+  kill(reason: string, options?: { by?: string }): void {
     const missing = addonError();
     // Where there is nothing to kill, the call is no reason to fail.
     if (missing) return reportMissing(missing);
-    for (const news of JSON.parse(addon().kill(reason, by, wallMs(), monoMs())) as Diagnostic[]) report(news);
+    // In an emergency nothing is too odd to kill: whoever calls this means it.
+    const [why, who] = [reason ?? "", options?.by ?? ""].map(messageOf) as [string, string];
+    for (const news of JSON.parse(addon().kill(why, who, wallMs(), monoMs())) as Diagnostic[]) report(news);
     notifyFlags();
   },
 
@@ -581,7 +637,7 @@ export async function shutdown(): Promise<void> {
   const news = native && (JSON.parse(native.saveGuard(wallMs(), monoMs())) as Diagnostic | null);
   if (news) report(news);
   native?.saveRecords();
-  native?.unwatchFlags();
+  unwatchFlags();
   native?.unwatchKillFile();
   killFile = null;
   await sharedLatch?.look();

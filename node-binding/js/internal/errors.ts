@@ -15,5 +15,9 @@ export class BridgeError extends Error {
 
 /** The text of a thrown value as the old code showed it: an error's message, anything else as a string. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return "something that has no text was thrown";
+  }
 }
