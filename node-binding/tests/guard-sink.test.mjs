@@ -96,6 +96,26 @@ test("a rollback of one process is obeyed by the others, and one re-arms for all
   assert.match(restarted, /^\["static","an operator"\]$/m);
 });
 
+test("a kill by a call is every process's, and so is its end", async () => {
+  const sink = new MemorySink();
+  shares(sink);
+  bridge.kill("outage");
+  await until("the write", () => sink.writes === 1);
+  const killed = sink.text;
+  bridge.unkill("fixed");
+  assert.equal(reasonHere(), "static");
+  await until("the write", () => sink.writes === 2);
+  const released = sink.text;
+  sink.text = killed;
+  await until("the kill elsewhere", () => reasonHere() === "killed");
+  sink.text = released;
+  await until("its end elsewhere", () => reasonHere() === "static");
+  sink.text = killed;
+  await until("another kill", () => reasonHere() === "killed");
+  bridge.unkill("fixed here");
+  assert.equal(reasonHere(), "static");
+});
+
 test("a write that somebody else was faster than keeps both", async (t) => {
   const theirs = await rolledBackElsewhere(join(folder(t), "sink"), 1);
   const sink = new MemorySink();

@@ -232,13 +232,17 @@ impl Environment {
             self.untold.extend(rollbacks);
             news.extend(self.shadowing.mark_beside(latch, BUILD).err().map(|error| unmarked(latch, &error)));
         }
-        if let Some(kill) = self.guarding.latch().killed().cloned()
-            && self.kill.throw(kill.clone())
-        {
-            news.push(killed(&kill));
-        }
+        news.extend(self.heed_kept_kill());
         self.heed_latch();
         news
+    }
+
+    /// A kill by a call is in force as long as the latch keeps it, whoever called.
+    fn heed_kept_kill(&mut self) -> Option<Diagnostic> {
+        let Some(kill) = self.guarding.latch().killed() else {
+            return self.kill.release(KillWay::Call).as_ref().map(unkilled_elsewhere);
+        };
+        self.kill.throw(kill.clone()).then(|| killed(kill))
     }
 
     /// The switch that all notebooks here obey.
@@ -286,7 +290,8 @@ impl Environment {
     /// Takes in what the shared store holds; see [`Guarding::take_in`]. Every notebook is to be woken.
     pub fn take_in_guard(&mut self, now: Now, state: Option<&str>) -> Vec<Diagnostic> {
         let before = Arc::clone(self.guarding.latch());
-        let news = self.guarding.take_in(now, state);
+        let mut news = self.guarding.take_in(now, state);
+        news.extend(self.heed_kept_kill());
         let after = self.guarding.latch();
         if before.closed().any(|closed| !after.closed().any(|left| left.scope == closed.scope)) {
             self.shadowing.begin_anew();
@@ -435,6 +440,15 @@ fn killed(kill: &Kill) -> Diagnostic {
     };
     let message = format!("{kill}: every notebook is served by the old path");
     Diagnostic { level: Level::Error, code, message, help: help.to_owned() }
+}
+
+fn unkilled_elsewhere(kill: &Kill) -> Diagnostic {
+    Diagnostic {
+        level: Level::Warning,
+        code: "KILL_RELEASED",
+        message: format!("ended, as the guard's sink says: {kill}"),
+        help: "bridge.status().kills shows what else holds the switch".to_owned(),
+    }
 }
 
 fn still_killed(kill: &Kill) -> Diagnostic {

@@ -17,6 +17,9 @@ use crate::step::Effect;
 /// The candidate's build: the cores are those of this very library.
 pub(crate) const BUILD: &str = env!("CARGO_PKG_VERSION");
 
+/// What could not be written is in force, and may be forgotten with the process.
+const NOT_SAVED: &str = "GUARD_NOT_SAVED";
+
 /// The least time between two states written for new evidence against the candidate, in milliseconds. In a storm of it the
 /// store is not the bottleneck.
 const SAVE_AGAINST_MS: u64 = 1000;
@@ -99,6 +102,7 @@ impl Guarding {
         }
         let mut shared = SharedLatch::default();
         shared.note_closed(&Latch::default(), self.guard.latch());
+        self.guard.latch().killed().cloned().into_iter().for_each(|kill| shared.note_killed(kill));
         (self.file, self.shared) = (None, Some(shared));
         self.guard.close_for_doubt(now, "the guard's sink has not been read yet");
         self.latch = Arc::new(self.guard.latch().clone());
@@ -225,7 +229,10 @@ impl Guarding {
                 }
             }
         }
-        left.into_iter().for_each(Left::remove);
+        // What could not be kept is found again at the next start.
+        if !news.iter().any(|one| one.code == NOT_SAVED) {
+            left.into_iter().for_each(Left::remove);
+        }
         (news, rollbacks)
     }
 
@@ -250,6 +257,9 @@ impl Guarding {
 
     /// Keeps a kill with the rollbacks; what cannot be saved of it is told.
     pub fn kill(&mut self, now: Now, kill: Kill) -> Option<Diagnostic> {
+        if let Some(shared) = &mut self.shared {
+            shared.note_killed(kill.clone());
+        }
         self.guard.kill(kill);
         self.latch = Arc::new(self.guard.latch().clone());
         self.save(now, Durability::Machine)
@@ -261,6 +271,9 @@ impl Guarding {
     /// Without a reason, or where none is kept.
     pub fn unkill(&mut self, now: Now, reason: &str) -> Result<Option<Diagnostic>, UnkillError> {
         self.guard.unkill(reason)?;
+        if let Some(shared) = &mut self.shared {
+            shared.note_unkilled(reason);
+        }
         self.latch = Arc::new(self.guard.latch().clone());
         Ok(self.save(now, Durability::Machine))
     }
@@ -272,7 +285,7 @@ impl Guarding {
         let error = file.write(&self.guard.state(), durability).err()?;
         Some(Diagnostic {
             level: Level::Error,
-            code: "GUARD_NOT_SAVED",
+            code: NOT_SAVED,
             message: format!("{}: the guard's state cannot be written: {error}", file.path().display()),
             help: "rollbacks are in force here, and may be forgotten with this process: make the file writable"
                 .to_owned(),
@@ -439,6 +452,26 @@ mod tests {
     }
 
     #[test]
+    fn a_kill_by_a_call_is_everybodys_and_so_is_its_end() {
+        let (mut one, mut other, mut store) = (process(), process(), None);
+        one.take_in(NOW, None);
+        one.kill(NOW, Kill::meant(bridge_core::KillWay::Call, "outage", None, 0));
+        other.take_in(NOW, None);
+        lose(&mut other, "b");
+        settle(&mut other, &mut store, None);
+        settle(&mut one, &mut store, None);
+        other.take_in(NOW, store.as_deref());
+        for process in [&one, &other] {
+            assert!(process.latch().killed().is_some() && holds(process, "b"), "neither takes the other away");
+        }
+        let before = store.clone();
+        other.unkill(NOW, "looked at").unwrap();
+        settle(&mut other, &mut store, before.as_deref());
+        one.take_in(NOW, store.as_deref());
+        assert!([&one, &other].iter().all(|process| process.latch().killed().is_none()));
+    }
+
+    #[test]
     fn a_store_that_cannot_be_read_is_closed_until_somebody_says_otherwise() {
         let mut guarding = process();
         let mut store = Some("not a state".to_owned());
@@ -449,6 +482,25 @@ mod tests {
         settle(&mut guarding, &mut store, Some("not a state"));
         assert_eq!(guarding.take_in(NOW, store.as_deref()), []);
         assert!(!holds(&guarding, "any"));
+    }
+
+    #[test]
+    fn a_mark_is_removed_once_what_it_says_is_kept_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let latch = folder.path().join("latch");
+        let mark = folder.path().join("latch.mark-1-0");
+        std::fs::write(&mark, "!{\"notebook\":\"nb\",\"build\":\"b\",\"sinceWallMs\":0}\n").unwrap();
+        let heed = || {
+            let mut guarding = Guarding::default();
+            guarding.configure(NOW, GuardSettings::default(), Some(&latch));
+            guarding.heed_marks(NOW, &latch);
+            holds(&guarding, "nb") || guarding.latch().is_everywhere()
+        };
+        std::fs::create_dir(&latch).unwrap();
+        assert!(heed() && mark.exists(), "the latch cannot be written");
+        std::fs::remove_dir(&latch).unwrap();
+        assert!(heed() && !mark.exists());
+        assert!(heed(), "and is kept");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use bridge_core::{Closed, Latch, Scope, StateError};
+use bridge_core::{Closed, Kill, Latch, Scope, StateError};
 use registry::Now;
 
 /// Changes that wait for the store. A latch holds a thousand notebooks at most; what is more closes everywhere.
@@ -17,6 +17,8 @@ const MAX_UNSENT: usize = 2_000;
 enum Change {
     Close(Closed),
     Rearm { now: Now, scope: Scope, by: Option<String>, reason: String },
+    Kill(Kill),
+    Unkill { reason: String },
 }
 
 /// What to write into the store, if it still holds what was read.
@@ -46,6 +48,14 @@ impl SharedLatch {
         self.note(Change::Rearm { now, scope, by, reason });
     }
 
+    pub(crate) fn note_killed(&mut self, kill: Kill) {
+        self.note(Change::Kill(kill));
+    }
+
+    pub(crate) fn note_unkilled(&mut self, reason: &str) {
+        self.note(Change::Unkill { reason: reason.to_owned() });
+    }
+
     fn note(&mut self, change: Change) {
         self.unsent.push_back(change);
         while self.unsent.len() > MAX_UNSENT {
@@ -61,6 +71,8 @@ impl SharedLatch {
                 Change::Close(closed) => drop(latch.close(closed.clone())),
                 // Somebody else may have opened it as well.
                 Change::Rearm { now, scope, by, reason } => drop(latch.rearm(*now, scope, by.as_deref(), reason)),
+                Change::Kill(kill) => latch.kill(kill.clone()),
+                Change::Unkill { reason } => drop(latch.unkill(reason)),
             }
         }
         Ok(latch)

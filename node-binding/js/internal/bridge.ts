@@ -600,6 +600,7 @@ export const bridge = {
     const [why, who] = [reason ?? "", options?.by ?? ""].map(messageOf) as [string, string];
     for (const news of JSON.parse(addon().kill(why, who, wallMs(), monoMs())) as Diagnostic[]) report(news);
     notifyFlags();
+    void sharedLatch?.look();
   },
 
   /** Ends the kill by {@link bridge.kill}. Throws without a reason, and where no call has killed. */
@@ -610,6 +611,7 @@ export const bridge = {
       throw refusal(error);
     }
     notifyFlags();
+    void sharedLatch?.look();
   },
 
   /** Listens; gives the function that ends it. */
