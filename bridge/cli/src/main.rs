@@ -7,6 +7,7 @@ mod repro;
 mod table;
 
 use std::collections::BTreeMap;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -112,17 +113,24 @@ impl From<String> for Answer {
     }
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks on its streams")]
+#[expect(clippy::print_stderr, reason = "a command line speaks on its streams")]
 fn main() -> ExitCode {
-    match run(Arguments::parse().command) {
-        Ok(Answer { text, status }) => {
-            println!("{text}");
-            ExitCode::from(status)
-        }
+    let said = run(Arguments::parse().command).and_then(|answer| print(&answer.text).map(|()| answer.status));
+    match said {
+        Ok(status) => ExitCode::from(status),
         Err(text) => {
             eprintln!("{text}");
             ExitCode::from(BAD_INPUT)
         }
+    }
+}
+
+/// Prints an answer. Whoever reads no further than the first lines has what they wanted.
+fn print(text: &str) -> Result<(), String> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("the answer cannot be printed: {error}")),
+        _ => Ok(()),
     }
 }
 
