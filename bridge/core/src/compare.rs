@@ -22,6 +22,9 @@ pub(crate) const MAX_DIFFERENCES: usize = 32;
 /// The place of a difference that says that the candidate has no side at all.
 pub(crate) const CANDIDATE: &str = "candidate";
 
+/// The place of a difference that says what the candidate has done that belongs to no execution of those observed.
+const STRAYS: &str = "strays";
+
 /// Why a comparison has no candidate, where it panicked.
 pub(crate) const PANICKED: &str = "panicked";
 
@@ -309,7 +312,9 @@ pub(crate) fn with_events(observation: &Observation, events: &[Event]) -> Observ
     for execution in &observation.executions {
         trails.open(&execution.entry.id, &execution.entry.cell_id);
     }
-    events.iter().for_each(|event| trails.add(event));
+    for event in events {
+        trails.add(event);
+    }
     for execution in &mut observation.executions {
         execution.events = trails.close(&execution.entry.id);
     }
@@ -330,12 +335,15 @@ fn compare(mode: ComparisonMode, observation: &Observation, candidate: &[Event],
     for execution in &observation.executions {
         trails.open(&execution.entry.id, &execution.entry.cell_id);
     }
-    candidate.iter().for_each(|event| trails.add(event));
+    let strays: Vec<&Event> = candidate.iter().filter(|event| !trails.add(event)).collect();
     let executions = observation.executions.iter().map(|execution| {
         let events = trails.close(&execution.entry.id);
         compare_execution(mode, observation, execution, &events, &mut rules)
     });
-    let executions = executions.collect();
+    let mut executions: Vec<Compared> = executions.collect();
+    if let Some(last) = executions.last_mut().filter(|_| !strays.is_empty()) {
+        last.verdict = with_strays(observation.serving, &last.verdict, &strays);
+    }
     let order = order(mode, observation, candidate);
     let comparison = Comparison { serving: observation.serving, mode, executions, order, rules };
     if is_complete { comparison } else { comparison.failed("ran away") }
@@ -374,6 +382,20 @@ fn compare_execution(
         legacy,
         registry,
     }
+}
+
+/// A verdict with what the candidate did besides, to whatever it was: somebody may see it.
+fn with_strays(serving: Path, verdict: &Verdict, strays: &[&Event]) -> Verdict {
+    let names = Some(strays.iter().take(MAX_DIFFERENCES).map(|event| Value::from(event.name())).collect());
+    let stray = match serving {
+        Path::Legacy => Difference::of(STRAYS, None, names),
+        Path::Registry => Difference::of(STRAYS, names, None),
+    };
+    let known = match verdict {
+        Verdict::Mismatch { differences, .. } => differences.clone(),
+        _ => Vec::new(),
+    };
+    mismatch(std::iter::once(stray).chain(known).collect())
 }
 
 /// Why the candidate could not be run on an execution.
@@ -509,8 +531,16 @@ fn diff(path: &str, legacy: Option<&Value>, registry: Option<&Value>, out: &mut 
                 diff(&format!("{path}[{at}]"), left.get(at), right.get(at), out);
             }
         }
-        (left, right) if left != right => out.push(Difference::of(path, left.cloned(), right.cloned())),
+        (left, right) if !is_same(left, right) => out.push(Difference::of(path, left.cloned(), right.cloned())),
         _ => {}
+    }
+}
+
+/// Numbers are what is written: `0.0` equals `-0.0`, and a user sees which it is.
+fn is_same(left: Option<&Value>, right: Option<&Value>) -> bool {
+    match (left, right) {
+        (Some(Value::Number(left)), Some(Value::Number(right))) => left.to_string() == right.to_string(),
+        (left, right) => left == right,
     }
 }
 
@@ -646,6 +676,60 @@ mod tests {
         assert!((5..20).contains(&run.events.len()), "{}", run.events.len());
         let truncated = Comparison::inconclusive(&observation, Why::Truncated);
         assert_eq!(judge(&observation, Some(Fault::Flood)), truncated);
+    }
+
+    /// What is said where the registry's own events are the control, and these the candidate's.
+    fn verdict_of(candidate: impl FnOnce(Vec<Event>) -> Vec<Event>) -> Verdict {
+        let plain = observation("<p>");
+        let events = run_path(Path::Registry, &plain).events;
+        let mut comparison = compare(ComparisonMode::Aa, &with_events(&plain, &events), &candidate(events), true);
+        comparison.executions.remove(0).verdict
+    }
+
+    #[test]
+    fn what_a_candidate_does_to_no_execution_that_was_asked_for_is_a_mismatch() {
+        let stray = |name: &str, args: Value| {
+            let stray: Event = serde_json::from_value(serde_json::json!({ "name": name, "args": args })).unwrap();
+            match verdict_of(|events| events.into_iter().chain([stray]).collect()) {
+                Verdict::Mismatch { differences, .. } => assert_eq!(differences[0].path, STRAYS, "{name}"),
+                other => panic!("{name}: {other:?}"),
+            }
+        };
+        assert_eq!(verdict_of(|events| events), Verdict::Match);
+        stray("v1.CellOutputsCleared", serde_json::json!({ "cellId": "other", "wait": false, "clearedBy": "s" }));
+        stray("v1.CellDeleted", serde_json::json!({ "id": "other" }));
+        stray(
+            "v1.ExecutionCancelled",
+            serde_json::json!({ "queueId": "q2", "cellId": "other", "cancelledBy": "s", "reason": "" }),
+        );
+        stray(
+            "v2.TerminalOutputAppended",
+            serde_json::json!({ "id": "d", "outputId": "o", "delta": "x", "sequenceNumber": 1 }),
+        );
+    }
+
+    #[test]
+    fn what_is_known_of_a_missing_cell_excuses_no_second_end() {
+        let mut missing = observation("");
+        missing.executions[0].source = Source::Missing;
+        let (old, new) = (run_path(Path::Legacy, &missing).events, run_path(Path::Registry, &missing).events);
+        let verdict = |events: &[Event]| {
+            let mut comparison = compare(ComparisonMode::Paths, &with_events(&missing, &old), events, true);
+            comparison.executions.remove(0).verdict
+        };
+        assert_eq!(verdict(&new), Verdict::Known { names: BTreeSet::from(["missing-cell-fails"]) });
+        let twice: Vec<Event> = new.iter().chain(new.last()).cloned().collect();
+        assert!(matches!(verdict(&twice), Verdict::Mismatch { .. }));
+    }
+
+    #[test]
+    fn a_number_is_compared_as_it_is_written() {
+        for (left, right) in [("0.0", "-0.0"), ("1", "1.0"), ("0.1", "0.10000000000000002")] {
+            let side = |text: &str| format!(r#"{{"n":[{text}]}}"#).parse::<Value>().unwrap();
+            assert_eq!(differing(&side(left), &side(right)).len(), 1, "{left} {right}");
+        }
+        let (one, other) = (serde_json::json!({ "n": 1.5 }), serde_json::json!({ "n": 1.5 }));
+        assert_eq!(differing(&one, &other), []);
     }
 
     #[test]

@@ -229,6 +229,7 @@ fn no_empty_metadata(_: &Pair<'_>, difference: &Difference) -> bool {
 fn missing_cell_fails(pair: &Pair<'_>) -> bool {
     let shows_nothing = |output: &Value| output.pointer("/representations/text~1html/inline") == Some(&json!(""));
     pair.execution.source == Source::Missing
+        && is_one_run(pair.registry)
         && ended(pair.legacy, "success", None)
         && matches!(pair.legacy.outputs.as_slice(), [output] if shows_nothing(output))
         && ended(pair.registry, "error", Some("cell not found"))
@@ -263,7 +264,7 @@ fn goes_on_after_refusal(pair: &Pair<'_>) -> bool {
     pair.saw_refusal
         && pair.execution.refused.is_empty()
         && pair.legacy.lifecycle.is_empty()
-        && pair.registry.end.is_some()
+        && is_one_run(pair.registry)
 }
 
 /// The store refused the start or the end: the old path has left half of the execution behind, the registry nothing.
@@ -275,7 +276,16 @@ fn no_half_execution(pair: &Pair<'_>) -> bool {
 
 /// Claimed and never started.
 fn finishes_what_it_claimed(pair: &Pair<'_>) -> bool {
-    pair.execution.refused.is_empty() && pair.legacy.lifecycle == "assigned" && pair.registry.end.is_some()
+    pair.execution.refused.is_empty() && pair.legacy.lifecycle == "assigned" && is_one_run(pair.registry)
+}
+
+/// What excuses a whole execution excuses no second start, no second end and no other session.
+fn is_one_run(canonical: &Canonical) -> bool {
+    let mut rest = canonical.lifecycle.as_str();
+    for phase in ["assigned ", "started ", "output "] {
+        rest = rest.strip_prefix(phase).unwrap_or(rest);
+    }
+    matches!(rest, "completed" | "cancelled") && canonical.foreign.is_empty()
 }
 
 /// The registry follows the requests; wherever the orders disagree, the old one follows the ids as texts.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
 /// Changes whenever a rule does: verdicts under different versions are not to be mixed.
-pub const RULES_VERSION: u32 = 3;
+pub const RULES_VERSION: u32 = 4;
 
 /// How often each rule was applied, by its name.
 pub type Hits = BTreeMap<&'static str, u64>;

@@ -22,13 +22,12 @@ impl Trails {
         self.0.push(Trail { id: id.clone(), cell: cell.clone(), events: Vec::new() });
     }
 
-    /// Adds an event to the execution that it belongs to; one that belongs to none is not of an execution.
-    pub(crate) fn add(&mut self, event: &Event) {
-        if let Some(owner) = self.owner(event)
-            && let Some(trail) = self.0.iter_mut().find(|trail| trail.id == owner)
-        {
-            trail.events.push(event.clone());
-        }
+    /// Adds an event to the execution that it belongs to; one that belongs to none is not of an execution, and false.
+    pub(crate) fn add(&mut self, event: &Event) -> bool {
+        let owner = self.owner(event);
+        let Some(trail) = self.0.iter_mut().find(|trail| Some(&trail.id) == owner.as_ref()) else { return false };
+        trail.events.push(event.clone());
+        true
     }
 
     /// The execution that an event belongs to.
