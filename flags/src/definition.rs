@@ -12,6 +12,9 @@ use crate::metadata::Metadata;
 use crate::operator::engine;
 use crate::targeting::{Evaluators, Targeting};
 
+/// Maps of up to this many names are looked through.
+const FEW_NAMES: usize = 8;
+
 /// All flags of one document, ready to be evaluated. Immutable; share it behind an `Arc`.
 #[derive(Debug)]
 pub struct FlagSet {
@@ -134,6 +137,14 @@ impl Flag {
         let targeting = Targeting::parse(members, evaluators, text).map_err(|fault| fault.inside("targeting"))?;
         Ok(Self { state, variants, default_variant, targeting, metadata: set.overlaid(members)? })
     }
+}
+
+/// The entry of that name. Few names are compared sooner than one is hashed.
+pub(crate) fn entry<'m, V>(map: &'m IndexMap<String, V>, name: &str) -> Option<(&'m String, &'m V)> {
+    if map.len() <= FEW_NAMES {
+        return map.iter().find(|(known, _)| *known == name);
+    }
+    map.get_key_value(name)
 }
 
 fn required<'t>(owner: &Node<'_>, members: &'t [Member<'t>], name: &'static str) -> Result<&'t Node<'t>, Fault> {

@@ -101,13 +101,13 @@ impl<'t> Node<'t> {
         self.fault(Cause::WrongType { expected, found: self.kind() })
     }
 
-    pub(crate) fn to_value(&self) -> Value {
+    pub(crate) fn to_value(self) -> Value {
         match self.json {
             Json::Null => Value::Null,
             Json::Bool(flag) => Value::Bool(flag),
             Json::Number(number) => Value::Number(number.clone()),
             Json::Text(text) => Value::String(text.to_owned()),
-            Json::List(items) => items.iter().map(Node::to_value).collect(),
+            Json::List(items) => items.iter().copied().map(Node::to_value).collect(),
             Json::Object(members) => {
                 Value::Object(members.iter().map(|m| (m.name.to_owned(), m.node.to_value())).collect())
             }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::bucket::bucket;
 use crate::context::Context;
-use crate::definition::{Flag, FlagSet, State};
+use crate::definition::{Flag, FlagSet, State, entry};
 use crate::metadata::Metadata;
 use crate::targeting::{Compiled, Traits};
 
@@ -118,7 +118,7 @@ impl Session {
 
     /// Evaluates one flag, as [`FlagSet::resolve`] does.
     pub fn resolve<'s>(&mut self, set: &'s FlagSet, key: &str, context: &Context) -> Resolution<'s> {
-        let Some((key, flag)) = set.flags.get_key_value(key) else {
+        let Some((key, flag)) = entry(&set.flags, key) else {
             return Resolution {
                 variant: None,
                 value: None,
@@ -182,7 +182,7 @@ impl Flag {
     }
 
     fn named(&self, name: &str) -> Resolution<'_> {
-        match self.variants.get_key_value(name) {
+        match entry(&self.variants, name) {
             Some((name, value)) => self.with_variant(name, value, Reason::TargetingMatch),
             None => self.without_variant(Reason::Error(ErrorKind::UnknownVariant)),
         }
@@ -449,7 +449,10 @@ mod tests {
             {"state": "ENABLED", "variants": {"true": 1, "false": 0}, "targeting": {"!": [{"$ref": "late"}]}}}}"#;
         let set = FlagSet::parse(referring).unwrap();
         assert!(set.resolve("a", &context("n")).is_timed);
-        assert_eq!(set.get("a").unwrap().targeting().unwrap().to_string(), r#"{"!":[{">":[{"var":"$flagd.timestamp"},5]}]}"#);
+        assert_eq!(
+            set.get("a").unwrap().targeting().unwrap().to_string(),
+            r#"{"!":[{">":[{"var":"$flagd.timestamp"},5]}]}"#
+        );
     }
 
     #[test]

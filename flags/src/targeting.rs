@@ -121,7 +121,7 @@ impl Targeting {
     pub(crate) fn rule(&self) -> Value {
         let arena = Bump::new();
         // It has been read before, as a part of its document.
-        Node::read(&self.text, 0, &arena).map_or(Value::Null, |node| node.to_value())
+        Node::read(&self.text, 0, &arena).map_or(Value::Null, Node::to_value)
     }
 
     /// The rule ready to run. Of two who come first together both compile, so that nobody waits.
@@ -279,10 +279,8 @@ fn may_be_time(args: &Node<'_>) -> bool {
 
 /// Refuses a `fractional` that can never choose, and says whether its key is flag key + targeting key.
 fn check_fractional(node: &Node<'_>, args: &[Node<'_>]) -> Result<bool, Fault> {
-    let keyed = usize::from(matches!(
-        args.first().map(|first| first.json),
-        Some(Json::Text(_) | Json::Null | Json::Object(_))
-    ));
+    let keyed =
+        usize::from(matches!(args.first().map(|first| first.json), Some(Json::Text(_) | Json::Null | Json::Object(_))));
     let entries = &args[keyed..];
     if entries.is_empty() {
         return Err(node.fault(Cause::FractionalEntry { found: "nothing" }));

@@ -50,7 +50,9 @@ pub use record::{
     RecordError, RecordTotals, RecordedRoute, Replay, Secret, Sighting, SignatureSeen, Sources, Spot, Versions,
     minimise, mismatches,
 };
-pub use router::{Ability, Boundary, Decision, Doubt, Path, ROUTE_FLAG, Reason, Route, decide, decide_in};
+pub use router::{
+    Ability, Boundary, Choice, Decision, Doubt, Path, ROUTE_FLAG, Reason, Route, choose_in, decide, decide_in,
+};
 pub use shadow::{
     CandidateRun, Control, Fault, MAX_BYTES, MAX_EVENTS, MAX_EXECUTIONS, Notes, Observation, ObservedExecution,
     RefusedEvent, RunEnd, SeenExecution, Shadow, Source, run_candidate, run_path,
