@@ -48,6 +48,13 @@ impl Context {
         self
     }
 
+    /// Gives an attribute that there is another value, in place. Nothing where there is none of that name.
+    pub fn vary(&mut self, name: &str, value: impl Into<Value>) {
+        if let Some(known) = self.attributes.get_mut(name) {
+            *known = value.into();
+        }
+    }
+
     /// Sets the time, in milliseconds since 1970. Rules see whole seconds.
     #[must_use]
     pub fn at(mut self, now_ms: i64) -> Self {
@@ -55,9 +62,9 @@ impl Context {
         self
     }
 
-    /// Asks for another notebook, at another time, with the same attributes.
-    pub fn retarget(&mut self, targeting_key: String, now_ms: i64) {
-        self.targeting_key = targeting_key;
+    /// Asks for another notebook, at another time, with the same attributes, in the same memory.
+    pub fn retarget(&mut self, targeting_key: &str, now_ms: i64) {
+        targeting_key.clone_into(&mut self.targeting_key);
         self.now_ms = now_ms;
     }
 

@@ -1,6 +1,7 @@
 //! A flag document, read: what is accepted here can be evaluated without further questions.
 
 use datalogic_rs::Engine;
+use datalogic_rs::bumpalo::Bump;
 use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
@@ -10,6 +11,9 @@ use crate::error::{Cause, DocumentError, Fault};
 use crate::metadata::Metadata;
 use crate::operator::engine;
 use crate::targeting::{Evaluators, Targeting};
+
+/// Maps of up to this many names are looked through.
+const FEW_NAMES: usize = 8;
 
 /// All flags of one document, ready to be evaluated. Immutable; share it behind an `Arc`.
 #[derive(Debug)]
@@ -48,24 +52,24 @@ impl FlagSet {
     ///
     /// The first [`Cause`] met in document order within each part: the JSON itself, then `metadata`, `$evaluators`, `flags`.
     pub fn parse(text: &str) -> Result<Self, DocumentError> {
-        let document = Node::parse(text).and_then(|root| Self::read(&root));
+        let arena = Bump::with_capacity(text.len());
+        let document = Node::parse(text, &arena).and_then(|root| Self::read(&root, text));
         document.map_err(|fault| fault.into_error(text))
     }
 
-    fn read(root: &Node<'_>) -> Result<Self, Fault> {
+    fn read(root: &Node<'_>, text: &str) -> Result<Self, Fault> {
         let document = root.members()?;
         let metadata = Metadata::default().overlaid(document)?;
         let evaluators = Evaluators::parse(document)?;
-        let engine = engine();
         let flags = required(root, document, "flags")?;
         let flags = flags.members().and_then(|flags| {
             let read = |flag: &Member<'_>| {
-                let read = Flag::read(&flag.node, &metadata, &evaluators, &engine);
-                read.map(|read| (flag.name.clone().into_owned(), read)).map_err(|fault| fault.inside(&flag.name))
+                let read = Flag::read(&flag.node, &metadata, &evaluators, text);
+                read.map(|read| (flag.name.to_owned(), read)).map_err(|fault| fault.inside(flag.name))
             };
             flags.iter().map(read).collect()
         });
-        Ok(Self { flags: flags.map_err(|fault: Fault| fault.inside("flags"))?, engine, metadata })
+        Ok(Self { flags: flags.map_err(|fault: Fault| fault.inside("flags"))?, engine: engine(), metadata })
     }
 
     /// The flag of that key.
@@ -115,9 +119,9 @@ impl Flag {
         &self.metadata
     }
 
-    /// The targeting rule with its `$ref`s expanded, if there is one.
-    pub fn targeting(&self) -> Option<&Value> {
-        self.targeting.as_ref().map(|targeting| &targeting.rule)
+    /// The targeting rule with its `$ref`s expanded, if there is one; read anew each time.
+    pub fn targeting(&self) -> Option<Value> {
+        self.targeting.as_ref().map(Targeting::rule)
     }
 
     pub(crate) fn default_entry(&self) -> Option<(&str, &Value)> {
@@ -125,17 +129,25 @@ impl Flag {
         Some((name, value))
     }
 
-    fn read(flag: &Node<'_>, set: &Metadata, evaluators: &Evaluators<'_, '_>, engine: &Engine) -> Result<Self, Fault> {
+    fn read(flag: &Node<'_>, set: &Metadata, evaluators: &Evaluators<'_>, text: &str) -> Result<Self, Fault> {
         let members = flag.members()?;
         let state = state(required(flag, members, "state")?).map_err(|fault| fault.inside("state"))?;
         let variants = variants(required(flag, members, "variants")?).map_err(|fault| fault.inside("variants"))?;
         let default_variant = default_variant(members, &variants).map_err(|fault| fault.inside("defaultVariant"))?;
-        let targeting = Targeting::parse(members, evaluators, engine).map_err(|fault| fault.inside("targeting"))?;
+        let targeting = Targeting::parse(members, evaluators, text).map_err(|fault| fault.inside("targeting"))?;
         Ok(Self { state, variants, default_variant, targeting, metadata: set.overlaid(members)? })
     }
 }
 
-fn required<'n, 't>(owner: &Node<'_>, members: &'n [Member<'t>], name: &'static str) -> Result<&'n Node<'t>, Fault> {
+/// The entry of that name. Few names are compared sooner than one is hashed.
+pub(crate) fn entry<'m, V>(map: &'m IndexMap<String, V>, name: &str) -> Option<(&'m String, &'m V)> {
+    if map.len() <= FEW_NAMES {
+        return map.iter().find(|(known, _)| *known == name);
+    }
+    map.get_key_value(name)
+}
+
+fn required<'t>(owner: &Node<'_>, members: &'t [Member<'t>], name: &'static str) -> Result<&'t Node<'t>, Fault> {
     member(members, name).ok_or_else(|| owner.fault(Cause::MissingMember { member: name }))
 }
 
@@ -150,9 +162,9 @@ fn state(node: &Node<'_>) -> Result<State, Fault> {
 fn variants(node: &Node<'_>) -> Result<IndexMap<String, Value>, Fault> {
     let read = |variant: &Member<'_>| match variant.node.json {
         Json::Null | Json::List(_) => {
-            Err(variant.node.wrong_type("a string, boolean, number or object").inside(&variant.name))
+            Err(variant.node.wrong_type("a string, boolean, number or object").inside(variant.name))
         }
-        _ => Ok((variant.name.clone().into_owned(), variant.node.to_value())),
+        _ => Ok((variant.name.to_owned(), variant.node.to_value())),
     };
     node.members()?.iter().map(read).collect()
 }

@@ -2,8 +2,7 @@
 //!
 //! serde_json loses positions and merges duplicate keys; the meaning of strings and numbers is still left to it.
 
-use std::borrow::Cow;
-
+use datalogic_rs::bumpalo::Bump;
 use serde_json::{Number, Value};
 
 use crate::error::{Cause, Fault};
@@ -14,40 +13,53 @@ pub const MAX_DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
 /// The deepest nesting of lists and objects: 60 operations inside one another, far from the end of a 2 MiB thread stack.
 pub const MAX_DEPTH: usize = 128;
 
-/// A JSON value and where it begins.
-#[derive(Debug)]
+/// Objects of up to this many members are searched for duplicates pair by pair, which is faster than sorting them.
+const FEW_MEMBERS: usize = 16;
+
+/// Whole numbers of up to this many digits are read here: they fit 64 bits with a sign, whatever the digits are.
+const PLAIN_DIGITS: usize = 18;
+
+/// A JSON value and where it stands. It owns nothing: a document is thousands of values, and its arena frees them at once.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Node<'t> {
     pub(crate) at: usize,
+    /// The byte after its last one.
+    pub(crate) end: usize,
     pub(crate) json: Json<'t>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Json<'t> {
     Null,
     Bool(bool),
-    Number(Number),
-    Text(Cow<'t, str>),
-    List(Vec<Node<'t>>),
-    Object(Vec<Member<'t>>),
+    Number(&'t Number),
+    Text(&'t str),
+    List(&'t [Node<'t>]),
+    Object(&'t [Member<'t>]),
 }
 
 /// A member of an object, in document order.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Member<'t> {
     pub(crate) at: usize,
-    pub(crate) name: Cow<'t, str>,
+    pub(crate) name: &'t str,
     pub(crate) node: Node<'t>,
 }
 
 impl<'t> Node<'t> {
-    /// Reads a whole document.
-    pub(crate) fn parse(text: &'t str) -> Result<Self, Fault> {
+    /// Reads a whole document. What is not in the text as it stands is put into the arena.
+    pub(crate) fn parse(text: &'t str, arena: &'t Bump) -> Result<Self, Fault> {
         if text.len() > MAX_DOCUMENT_BYTES {
             return Err(Fault::new(0, Cause::TooLarge { bytes: text.len() }));
         }
         // Editors on Windows begin a file with a byte order mark.
         let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-        let mut scanner = Scanner { text, at: start, depth: 0 };
+        Self::read(text, start, arena)
+    }
+
+    /// Reads a value that stands alone from there on, of any length.
+    pub(crate) fn read(text: &'t str, start: usize, arena: &'t Bump) -> Result<Self, Fault> {
+        let mut scanner = Scanner { text, at: start, depth: 0, arena, items: Vec::new(), members: Vec::new() };
         let node = scanner.value()?;
         match scanner.peek() {
             None => Ok(node),
@@ -67,15 +79,15 @@ impl<'t> Node<'t> {
         }
     }
 
-    pub(crate) fn members(&self) -> Result<&[Member<'t>], Fault> {
-        match &self.json {
+    pub(crate) fn members(&self) -> Result<&'t [Member<'t>], Fault> {
+        match self.json {
             Json::Object(members) => Ok(members),
             _ => Err(self.wrong_type("an object")),
         }
     }
 
-    pub(crate) fn text(&self) -> Result<&str, Fault> {
-        match &self.json {
+    pub(crate) fn text(&self) -> Result<&'t str, Fault> {
+        match self.json {
             Json::Text(text) => Ok(text),
             _ => Err(self.wrong_type("a string")),
         }
@@ -89,22 +101,22 @@ impl<'t> Node<'t> {
         self.fault(Cause::WrongType { expected, found: self.kind() })
     }
 
-    pub(crate) fn to_value(&self) -> Value {
-        match &self.json {
+    pub(crate) fn to_value(self) -> Value {
+        match self.json {
             Json::Null => Value::Null,
-            Json::Bool(flag) => Value::Bool(*flag),
+            Json::Bool(flag) => Value::Bool(flag),
             Json::Number(number) => Value::Number(number.clone()),
-            Json::Text(text) => Value::String(text.clone().into_owned()),
-            Json::List(items) => items.iter().map(Node::to_value).collect(),
+            Json::Text(text) => Value::String(text.to_owned()),
+            Json::List(items) => items.iter().copied().map(Node::to_value).collect(),
             Json::Object(members) => {
-                Value::Object(members.iter().map(|m| (m.name.clone().into_owned(), m.node.to_value())).collect())
+                Value::Object(members.iter().map(|m| (m.name.to_owned(), m.node.to_value())).collect())
             }
         }
     }
 }
 
 /// The member of that name, if there is one.
-pub(crate) fn member<'n, 't>(members: &'n [Member<'t>], name: &str) -> Option<&'n Node<'t>> {
+pub(crate) fn member<'t>(members: &'t [Member<'t>], name: &str) -> Option<&'t Node<'t>> {
     members.iter().find(|member| member.name == name).map(|member| &member.node)
 }
 
@@ -112,6 +124,11 @@ struct Scanner<'t> {
     text: &'t str,
     at: usize,
     depth: usize,
+    arena: &'t Bump,
+    /// The items of all lists that are open, the innermost last; a list that closes takes its own into the arena.
+    items: Vec<Node<'t>>,
+    /// The members of all objects that are open, likewise.
+    members: Vec<Member<'t>>,
 }
 
 impl<'t> Scanner<'t> {
@@ -128,7 +145,7 @@ impl<'t> Scanner<'t> {
             Some(b'n') => self.word("null", Json::Null)?,
             _ => return Err(self.unexpected("a value")),
         };
-        Ok(Node { at, json })
+        Ok(Node { at, end: self.at, json })
     }
 
     fn nested(&mut self, read: fn(&mut Self) -> Result<Json<'t>, Fault>) -> Result<Json<'t>, Fault> {
@@ -143,24 +160,25 @@ impl<'t> Scanner<'t> {
     }
 
     fn object(&mut self) -> Result<Json<'t>, Fault> {
-        let mut members = Vec::new();
+        let first = self.members.len();
         if self.taken(b'}') {
-            return Ok(Json::Object(members));
+            return Ok(Json::Object(&[]));
         }
         loop {
-            members.push(self.member()?);
+            let member = self.member()?;
+            self.members.push(member);
             if self.taken(b'}') {
                 break;
             }
             self.take(b',', "`,` or `}`")?;
         }
-        match duplicate(&members) {
-            Some(again) => {
-                Err(Fault::new(again.at, Cause::DuplicateKey { key: again.name.clone().into_owned() })
-                    .inside(&again.name))
-            }
-            None => Ok(Json::Object(members)),
+        let members = &self.members[first..];
+        if let Some(Member { at, name, .. }) = duplicate(members) {
+            return Err(Fault::new(*at, Cause::DuplicateKey { key: (*name).to_owned() }).inside(name));
         }
+        let members = self.arena.alloc_slice_copy(members);
+        self.members.truncate(first);
+        Ok(Json::Object(members))
     }
 
     fn member(&mut self) -> Result<Member<'t>, Fault> {
@@ -169,27 +187,31 @@ impl<'t> Scanner<'t> {
         }
         let at = self.at;
         let name = self.string()?;
-        self.take(b':', "`:`").map_err(|fault| fault.inside(&name))?;
-        let node = self.value().map_err(|fault| fault.inside(&name))?;
+        self.take(b':', "`:`").map_err(|fault| fault.inside(name))?;
+        let node = self.value().map_err(|fault| fault.inside(name))?;
         Ok(Member { at, name, node })
     }
 
     fn list(&mut self) -> Result<Json<'t>, Fault> {
-        let mut items = Vec::new();
+        let first = self.items.len();
         if self.taken(b']') {
-            return Ok(Json::List(items));
+            return Ok(Json::List(&[]));
         }
         loop {
-            items.push(self.value().map_err(|fault| fault.inside_item(items.len()))?);
+            let item = self.value().map_err(|fault| fault.inside_item(self.items.len() - first))?;
+            self.items.push(item);
             if self.taken(b']') {
-                return Ok(Json::List(items));
+                break;
             }
             self.take(b',', "`,` or `]`")?;
         }
+        let items = self.arena.alloc_slice_copy(&self.items[first..]);
+        self.items.truncate(first);
+        Ok(Json::List(items))
     }
 
     /// A string: as it stands when it holds no escape, else as serde_json reads it.
-    fn string(&mut self) -> Result<Cow<'t, str>, Fault> {
+    fn string(&mut self) -> Result<&'t str, Fault> {
         let start = self.at;
         let mut escaped = false;
         loop {
@@ -210,20 +232,25 @@ impl<'t> Scanner<'t> {
         }
         self.at += 1;
         if !escaped {
-            return Ok(Cow::Borrowed(&self.text[start + 1..self.at - 1]));
+            return Ok(&self.text[start + 1..self.at - 1]);
         }
-        serde_json::from_str(&self.text[start..self.at])
-            .map(Cow::Owned)
+        serde_json::from_str::<String>(&self.text[start..self.at])
+            .map(|read| &*self.arena.alloc_str(&read))
             .map_err(|_| self.unexpected_at(start, "a string with valid escapes"))
     }
 
-    fn number(&mut self) -> Result<Number, Fault> {
+    fn number(&mut self) -> Result<&'t Number, Fault> {
         let start = self.at;
         let rest = &self.text.as_bytes()[start..];
         let length =
             rest.iter().take_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')).count();
         self.at += length;
+        if let Some(whole) = plain(&rest[..length]) {
+            return Ok(self.arena.alloc(Number::from(whole)));
+        }
+        // A number without arbitrary precision owns nothing that the arena would have to drop.
         serde_json::from_str(&self.text[start..self.at])
+            .map(|number| &*self.arena.alloc::<Number>(number))
             .map_err(|_| self.unexpected_at(start, "a number that JSON can hold"))
     }
 
@@ -265,13 +292,21 @@ impl<'t> Scanner<'t> {
     }
 }
 
+/// The number that these digits are, where they are nothing but digits and few enough. JSON knows no zero in front of others.
+fn plain(digits: &[u8]) -> Option<u64> {
+    let is_plain = digits.len() <= PLAIN_DIGITS && digits.iter().all(u8::is_ascii_digit);
+    let has_idle_zero = digits.len() > 1 && digits[0] == b'0';
+    (is_plain && !has_idle_zero).then(|| digits.iter().fold(0, |whole, digit| whole * 10 + u64::from(digit - b'0')))
+}
+
 /// The first member whose name an earlier one has.
 fn duplicate<'m, 't>(members: &'m [Member<'t>]) -> Option<&'m Member<'t>> {
-    if members.len() < 2 {
-        return None;
+    if members.len() <= FEW_MEMBERS {
+        let is_again = |index: &usize| members[..*index].iter().any(|earlier| earlier.name == members[*index].name);
+        return (1..members.len()).find(is_again).map(|index| &members[index]);
     }
     let mut sorted: Vec<&Member<'t>> = members.iter().collect();
     // Stable, so that of two equal names the later one stands second.
-    sorted.sort_by(|a, b| a.name.cmp(&b.name));
+    sorted.sort_by(|a, b| a.name.cmp(b.name));
     sorted.windows(2).filter(|pair| pair[0].name == pair[1].name).map(|pair| pair[1]).min_by_key(|member| member.at)
 }

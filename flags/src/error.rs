@@ -150,12 +150,6 @@ pub enum Cause {
         /// The sum of the weights that are literals.
         sum: u64,
     },
-    /// The JsonLogic compiler refuses the rule.
-    #[error("the rule does not compile: `{reason}`")]
-    Targeting {
-        /// The compiler's own words.
-        reason: String,
-    },
     /// `bucketing` in the metadata is not one this engine has.
     #[error("unknown bucketing `{found}`")]
     UnknownBucketing {
@@ -235,9 +229,6 @@ impl Cause {
             }
             Self::Weight { .. } => ("WEIGHT", "scale the weights to whole numbers: 12.5 and 87.5 are 125 and 875"),
             Self::WeightSum { .. } => ("WEIGHT_SUM", "divide all weights by a common factor"),
-            Self::Targeting { .. } => {
-                ("TARGETING", "check the operator and its arguments, see https://jsonlogic.com/operations.html")
-            }
             Self::UnknownBucketing { .. } => (
                 "UNKNOWN_BUCKETING",
                 "write flagd-v2 or leave the member out; another bucketing would move notebooks between variants",

@@ -2,15 +2,16 @@
 
 use std::fmt;
 
-use datalogic_rs::DataValue;
 use datalogic_rs::bumpalo::Bump;
+use datalogic_rs::{DataValue, Logic};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::bucket::bucket;
 use crate::context::Context;
-use crate::definition::{Flag, FlagSet, State};
+use crate::definition::{Flag, FlagSet, State, entry};
 use crate::metadata::Metadata;
+use crate::targeting::{Compiled, Traits};
 
 /// The answer to one question, borrowed from the flag set.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,6 +27,8 @@ pub struct Resolution<'s> {
     pub bucket: Option<u32>,
     /// The flag's metadata; `None` exactly when the flag is not there.
     pub metadata: Option<&'s Metadata>,
+    /// Whether the rule may look at the time: where it does not, this is the answer at any time.
+    pub is_timed: bool,
 }
 
 /// Why a variant was chosen, in OpenFeature's words.
@@ -115,13 +118,14 @@ impl Session {
 
     /// Evaluates one flag, as [`FlagSet::resolve`] does.
     pub fn resolve<'s>(&mut self, set: &'s FlagSet, key: &str, context: &Context) -> Resolution<'s> {
-        let Some((key, flag)) = set.flags.get_key_value(key) else {
+        let Some((key, flag)) = entry(&set.flags, key) else {
             return Resolution {
                 variant: None,
                 value: None,
                 reason: Reason::FlagNotFound,
                 bucket: None,
                 metadata: None,
+                is_timed: false,
             };
         };
         if flag.state == State::Disabled {
@@ -130,14 +134,30 @@ impl Session {
         let Some(targeting) = &flag.targeting else {
             return flag.by_default(Reason::Static);
         };
+        let Traits { has_implicit_fractional, is_timed, .. } = targeting.traits;
+        let bucket = has_implicit_fractional.then(|| bucket(key, context.targeting_key()));
+        let resolution = match (targeting.compiled(&set.engine), bucket) {
+            (Some(Compiled::Shares(shares)), Some(bucket)) => flag.chosen(shares.pick(bucket)),
+            (Some(Compiled::Logic(logic)), _) => self.evaluate(set, flag, logic, key, context),
+            _ => flag.without_variant(Reason::Error(ErrorKind::Evaluation)),
+        };
+        Resolution { bucket, is_timed, ..resolution }
+    }
+
+    fn evaluate<'s>(
+        &mut self,
+        set: &FlagSet,
+        flag: &'s Flag,
+        logic: &Logic,
+        key: &str,
+        context: &Context,
+    ) -> Resolution<'s> {
         self.arena.reset();
         let root = context.root(key, &self.arena);
-        let resolution = match set.engine.evaluate(&targeting.logic, root, &self.arena) {
+        match set.engine.evaluate(logic, root, &self.arena) {
             Ok(answer) => flag.answered(answer),
             Err(_) => flag.without_variant(Reason::Error(ErrorKind::Evaluation)),
-        };
-        let bucket = targeting.implicit_fractional.then(|| bucket(key, context.targeting_key()));
-        Resolution { bucket, ..resolution }
+        }
     }
 }
 
@@ -153,8 +173,16 @@ impl Flag {
         }
     }
 
+    /// What the name stands for that a `fractional` has chosen; null, which is none, for the default variant.
+    fn chosen(&self, name: Option<&str>) -> Resolution<'_> {
+        match name {
+            Some(name) => self.named(name),
+            None => self.by_default(Reason::Default),
+        }
+    }
+
     fn named(&self, name: &str) -> Resolution<'_> {
-        match self.variants.get_key_value(name) {
+        match entry(&self.variants, name) {
             Some((name, value)) => self.with_variant(name, value, Reason::TargetingMatch),
             None => self.without_variant(Reason::Error(ErrorKind::UnknownVariant)),
         }
@@ -172,7 +200,7 @@ impl Flag {
     }
 
     fn without_variant(&self, reason: Reason) -> Resolution<'_> {
-        Resolution { variant: None, value: None, reason, bucket: None, metadata: Some(&self.metadata) }
+        Resolution { variant: None, value: None, reason, bucket: None, metadata: Some(&self.metadata), is_timed: false }
     }
 }
 
@@ -399,6 +427,32 @@ mod tests {
         assert_eq!(reason("off"), Reason::Disabled);
         assert_eq!(reason("bare"), Reason::Default);
         assert_eq!(reason("none"), Reason::FlagNotFound);
+    }
+
+    #[test]
+    fn a_rule_that_may_look_at_the_time_is_timed() {
+        let is_timed = |rule: &str| set(rule).resolve("route", &context("n")).is_timed;
+        for rule in [
+            r#"{"<": [{"var": "$flagd.timestamp"}, 1]}"#,
+            r#"{"<": [{"var": ["$flagd.timestamp", 0]}, 1]}"#,
+            r#"{"<": [{"var": {"cat": ["$fl", "agd.timestamp"]}}, 1]}"#,
+            r#"{"var": ""}"#,
+            r#"{"var": []}"#,
+            r#"{"some": [[1], {"==": [{"var": ["a"]}, {"var": "\\$flagd"}]}]}"#,
+        ] {
+            assert!(is_timed(rule), "{rule}");
+        }
+        for rule in [r#"{"in": [{"var": "runtimeType"}, ["html"]]}"#, r#"{"fractional": [["new", 1]]}"#, "{}"] {
+            assert!(!is_timed(rule), "{rule}");
+        }
+        let referring = r#"{"$evaluators": {"late": {">": [{"var": "$flagd.timestamp"}, 5]}}, "flags": {"a":
+            {"state": "ENABLED", "variants": {"true": 1, "false": 0}, "targeting": {"!": [{"$ref": "late"}]}}}}"#;
+        let set = FlagSet::parse(referring).unwrap();
+        assert!(set.resolve("a", &context("n")).is_timed);
+        assert_eq!(
+            set.get("a").unwrap().targeting().unwrap().to_string(),
+            r#"{"!":[{">":[{"var":"$flagd.timestamp"},5]}]}"#
+        );
     }
 
     #[test]

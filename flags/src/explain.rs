@@ -63,7 +63,7 @@ impl FlagSet {
             variant: resolution.variant.map(str::to_owned),
             value: resolution.value.cloned(),
             bucket: resolution.bucket,
-            targeting: flag.and_then(Flag::targeting).map(Value::to_string),
+            targeting: flag.and_then(Flag::targeting).as_ref().map(Value::to_string),
             decided_by: targeting.map(|targeting| self.trace(key, targeting, context)),
         }
     }
@@ -72,7 +72,7 @@ impl FlagSet {
         let arena = Bump::new();
         let root = context.root(key, &arena);
         let tracer = Tracer { engine: &self.engine, root: &root };
-        tracer.trace("targeting", &targeting.rule)
+        tracer.trace("targeting", &targeting.rule())
     }
 }
 

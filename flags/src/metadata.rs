@@ -51,7 +51,7 @@ impl Metadata {
             return Ok(metadata);
         }
         for entry in node.members().map_err(|fault| fault.inside("metadata"))? {
-            metadata.set(&entry.name, &entry.node).map_err(|fault| fault.inside(&entry.name).inside("metadata"))?;
+            metadata.set(entry.name, &entry.node).map_err(|fault| fault.inside(entry.name).inside("metadata"))?;
         }
         Ok(metadata)
     }

@@ -1,10 +1,12 @@
 //! What holds for every document, rule and id.
 
+use datalogic_rs::bumpalo::Bump;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::document::Node;
 use crate::operator::ENGINES;
-use crate::{Context, FlagSet, Session};
+use crate::{Context, FlagSet, MAX_WEIGHT_SUM, Session};
 
 fn document(rule: &Value) -> String {
     let variants = json!({ "registry": "registry", "legacy": "legacy", "true": true, "1": 1 });
@@ -29,6 +31,17 @@ fn scalar() -> impl Strategy<Value = Value> {
         prop::sample::select(vec!["registry", "legacy", "1.2.3", "^", "targetingKey", "$flagd.timestamp", "list"])
             .prop_map(Value::from),
     ]
+}
+
+/// A weight of an entry, if it gives one; some of them are refused.
+fn weight() -> impl Strategy<Value = Option<Value>> {
+    let weights = prop_oneof![
+        Just(Value::Null),
+        (0_u64..200).prop_map(Value::from),
+        Just(Value::from(MAX_WEIGHT_SUM)),
+        Just(Value::from(25.0)),
+    ];
+    prop::option::of(weights)
 }
 
 fn operator() -> impl Strategy<Value = &'static str> {
@@ -68,6 +81,44 @@ proptest! {
     }
 
     #[test]
+    fn every_rule_that_is_accepted_compiles(rule in rule()) {
+        if let Ok(set) = FlagSet::parse(&document(&rule)) {
+            let targeting = set.flags[0].targeting.as_ref();
+            prop_assert!(targeting.is_none_or(|targeting| targeting.compiled(&set.engine).is_some()));
+            prop_assert!(targeting.is_none_or(|targeting| targeting.rule() == rule));
+        }
+    }
+
+    #[test]
+    fn a_rule_that_is_not_timed_answers_alike_at_all_times(rule in rule(), context in context(), later_ms in any::<i64>()) {
+        if let Ok(set) = FlagSet::parse(&document(&rule)) {
+            let resolution = set.resolve("runtime-route", &context);
+            let later = context.at(later_ms);
+            prop_assert!(resolution.is_timed || resolution == set.resolve("runtime-route", &later));
+        }
+    }
+
+    #[test]
+    fn shares_are_what_the_engine_makes_of_them(
+        id in "\\PC{0,20}",
+        shares in prop::collection::vec((prop::sample::select(vec!["registry", "legacy", "nowhere", ""]), weight()), 1..5),
+    ) {
+        let entry = |(variant, weight): &(&str, Option<Value>)| match weight {
+            None => json!([variant]),
+            Some(weight) => json!([variant, weight]),
+        };
+        let shares = json!({ "fractional": shares.iter().map(entry).collect::<Vec<_>>() });
+        // What the engine is given is no rule of shares alone.
+        let through_engine = json!({ "if": [{ "var": "always" }, shares] });
+        let context = Context::new(id).with("always", true);
+        let [ours, engines] = [shares, through_engine].map(|rule| FlagSet::parse(&document(&rule)));
+        if let (Ok(ours), Ok(engines)) = (&ours, &engines) {
+            prop_assert_eq!(ours.resolve("runtime-route", &context), engines.resolve("runtime-route", &context));
+        }
+        prop_assert_eq!(ours.is_ok(), engines.is_ok());
+    }
+
+    #[test]
     fn a_document_is_accepted_or_refused_but_never_panics(text in "\\PC{0,60}|[\\[\\]{}\",:0-9a-z\\\\ \n.-]{0,60}") {
         if let Err(error) = FlagSet::parse(&text) {
             prop_assert!(error.place.line >= 1 && error.place.column >= 1);
@@ -84,7 +135,7 @@ proptest! {
     #[test]
     fn our_reading_of_json_is_serde_json_s(rule in rule()) {
         let text = rule.to_string();
-        prop_assert_eq!(crate::document::Node::parse(&text).unwrap().to_value(), serde_json::from_str::<Value>(&text).unwrap());
+        prop_assert_eq!(Node::parse(&text, &Bump::new()).unwrap().to_value(), serde_json::from_str::<Value>(&text).unwrap());
     }
 
     #[test]

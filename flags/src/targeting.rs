@@ -1,11 +1,18 @@
-//! A targeting rule: checked, its `$ref`s expanded, compiled once.
+//! A targeting rule: checked when its document is read, compiled when it is first asked for.
+//!
+//! A document of a thousand flags is read where its caller waits, and most of its rules are never evaluated there. Nothing is
+//! left for the compiler to refuse: it knows two faults, an object of several keys, which the check refuses, and a depth of
+//! 256, which is twice [`MAX_DEPTH`].
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
+use datalogic_rs::bumpalo::Bump;
 use datalogic_rs::datavalue::OwnedDataValue;
 use datalogic_rs::{Engine, Logic};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use crate::bucket::position;
 use crate::context::numeric;
 use crate::document::{Json, MAX_DEPTH, Member, Node, member};
 use crate::error::{Cause, Fault};
@@ -18,75 +25,169 @@ pub const MAX_TARGETING_NODES: usize = 20_000;
 /// How deep `map`, `filter`, `all`, `some` and `none` may stand in one another: each level is a power more work.
 pub const MAX_LOOP_NESTING: usize = 1;
 
-/// A rule ready to run.
+/// A rule that can be evaluated without further questions.
 #[derive(Debug)]
 pub(crate) struct Targeting {
-    pub(crate) logic: Logic,
-    /// The rule with its `$ref`s expanded, as a human wrote it.
-    pub(crate) rule: Value,
-    /// Whether a `fractional` in it is keyed on flag key + targeting key, so that the bucket explains the decision.
-    pub(crate) implicit_fractional: bool,
+    /// The rule as JSON, its `$ref`s expanded.
+    text: Box<str>,
+    compiled: OnceLock<Option<Compiled>>,
+    pub(crate) traits: Traits,
+}
+
+/// What can be told of a rule without evaluating it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Traits {
+    /// A `fractional` in it is keyed on flag key + targeting key, so that the bucket explains the decision.
+    pub(crate) has_implicit_fractional: bool,
+    /// It may look at the time. Where that cannot be told, it may.
+    pub(crate) is_timed: bool,
+    /// It refers to evaluators.
+    has_references: bool,
+}
+
+/// A rule ready to run.
+#[derive(Debug)]
+pub(crate) enum Compiled {
+    /// Nothing but shares of all targeting keys: no engine is needed for these.
+    Shares(Shares),
+    /// Anything else, as the engine compiles it.
+    Logic(Logic),
+}
+
+/// A `fractional` of literals that is keyed on flag key + targeting key.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    /// The sum of the weights.
+    sum: u64,
+    /// The first position after each entry, and the variant that it names.
+    entries: Box<[(u64, Box<str>)]>,
 }
 
 /// The members of `$evaluators`, by name.
-pub(crate) struct Evaluators<'n, 't>(BTreeMap<&'n str, &'n Node<'t>>);
+pub(crate) struct Evaluators<'t>(BTreeMap<&'t str, &'t Node<'t>>);
 
-impl<'n, 't> Evaluators<'n, 't> {
+impl<'t> Evaluators<'t> {
     /// Reads and checks `$evaluators`, whether or not a flag refers to them.
-    pub(crate) fn parse(document: &'n [Member<'t>]) -> Result<Self, Fault> {
+    pub(crate) fn parse(document: &'t [Member<'t>]) -> Result<Self, Fault> {
         let Some(node) = member(document, "$evaluators") else { return Ok(Self(BTreeMap::new())) };
         let members = node.members().map_err(|fault| fault.inside("$evaluators"))?;
-        let evaluators = Self(members.iter().map(|entry| (&*entry.name, &entry.node)).collect());
+        let evaluators = Self(members.iter().map(|entry| (entry.name, &entry.node)).collect());
         for entry in members {
-            let mut expansion = Expansion::new(&evaluators);
-            let seen = expansion.refer(&entry.name, &entry.node);
-            seen.map_err(|fault| fault.inside(&entry.name).inside("$evaluators"))?;
+            let mut check = Check::new(&evaluators);
+            let seen = check.refer(entry.name, &entry.node);
+            seen.map_err(|fault| fault.inside(entry.name).inside("$evaluators"))?;
         }
         Ok(evaluators)
+    }
+
+    /// A rule that has been checked, with evaluators in the place of their `$ref`s.
+    fn expanded(&self, node: &Node<'_>) -> Value {
+        match node.json {
+            Json::List(items) => items.iter().map(|item| self.expanded(item)).collect(),
+            Json::Object([Member { name: "$ref", node, .. }]) => {
+                let evaluator = node.text().ok().and_then(|name| self.0.get(name));
+                evaluator.map_or(Value::Null, |evaluator| self.expanded(evaluator))
+            }
+            Json::Object(members) => {
+                Value::Object(members.iter().map(|m| (m.name.to_owned(), self.expanded(&m.node))).collect())
+            }
+            _ => node.to_value(),
+        }
     }
 }
 
 impl Targeting {
-    /// Reads the `targeting` member of a flag: `None` where it is absent, null or `{}`.
-    pub(crate) fn parse(
-        flag: &[Member<'_>],
-        evaluators: &Evaluators<'_, '_>,
-        engine: &Engine,
-    ) -> Result<Option<Self>, Fault> {
+    /// Checks the `targeting` member of a flag in this text: `None` where it is absent, null or `{}`.
+    pub(crate) fn parse(flag: &[Member<'_>], evaluators: &Evaluators<'_>, text: &str) -> Result<Option<Self>, Fault> {
         match member(flag, "targeting") {
             None | Some(Node { json: Json::Null, .. }) => Ok(None),
             Some(node) if node.members()?.is_empty() => Ok(None),
-            Some(node) => Self::compile(node, evaluators, engine).map(Some),
+            Some(node) => Self::check(node, evaluators, text).map(Some),
         }
     }
 
-    fn compile(node: &Node<'_>, evaluators: &Evaluators<'_, '_>, engine: &Engine) -> Result<Self, Fault> {
-        let mut expansion = Expansion::new(evaluators);
-        let rule = expansion.value(node)?;
-        let logic = engine
-            .compile(lowered(&rule))
-            .map_err(|error| node.fault(Cause::Targeting { reason: error.to_string() }))?;
-        Ok(Self { logic, rule, implicit_fractional: expansion.implicit_fractional })
+    fn check(node: &Node<'_>, evaluators: &Evaluators<'_>, text: &str) -> Result<Self, Fault> {
+        let mut check = Check::new(evaluators);
+        check.value(node)?;
+        let traits = check.traits;
+        let text = match traits.has_references {
+            true => evaluators.expanded(node).to_string().into(),
+            false => text[node.at..node.end].into(),
+        };
+        Ok(Self { text, compiled: OnceLock::new(), traits })
+    }
+
+    /// The rule with its `$ref`s expanded.
+    pub(crate) fn rule(&self) -> Value {
+        let arena = Bump::new();
+        // It has been read before, as a part of its document.
+        Node::read(&self.text, 0, &arena).map_or(Value::Null, Node::to_value)
+    }
+
+    /// The rule ready to run. Of two who come first together both compile, so that nobody waits.
+    pub(crate) fn compiled(&self, engine: &Engine) -> Option<&Compiled> {
+        let compiled = match self.compiled.get() {
+            Some(compiled) => compiled,
+            None => {
+                let _ = self.compiled.set(Compiled::of(&self.rule(), engine));
+                self.compiled.get()?
+            }
+        };
+        compiled.as_ref()
     }
 }
 
-/// One walk over a rule: checks every operation and puts evaluators in the place of their `$ref`s.
-struct Expansion<'e, 'n, 't> {
-    evaluators: &'e Evaluators<'n, 't>,
+impl Compiled {
+    fn of(rule: &Value, engine: &Engine) -> Option<Self> {
+        match Shares::of(rule) {
+            Some(shares) => Some(Self::Shares(shares)),
+            None => engine.compile(lowered(rule)).ok().map(Self::Logic),
+        }
+    }
+}
+
+impl Shares {
+    /// The shares that a rule consists of: entries of a name each, and a weight where it is not 1.
+    fn of(rule: &Value) -> Option<Self> {
+        let (name, entries) = rule.as_object()?.iter().next()?;
+        let entries = entries.as_array().filter(|_| name == "fractional")?;
+        let mut sum = 0;
+        let mut shares = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let entry = entry.as_array()?;
+            sum += match entry.get(1) {
+                None | Some(Value::Null) => 1,
+                Some(weight) => u64::try_from(numeric(weight.as_number()?).as_i64()?).ok()?,
+            };
+            shares.push((sum, entry.first()?.as_str()?.into()));
+        }
+        Some(Self { sum, entries: shares.into() })
+    }
+
+    /// The variant that the bucket falls to, if to any: weights may be nothing but zeros.
+    pub(crate) fn pick(&self, bucket: u32) -> Option<&str> {
+        let position = position(bucket, self.sum);
+        self.entries.iter().find(|(to, _)| position < *to).map(|(_, variant)| &**variant)
+    }
+}
+
+/// One walk over a rule as its `$ref`s expand it, which checks every operation.
+struct Check<'e, 't> {
+    evaluators: &'e Evaluators<'t>,
     /// The evaluators being expanded, the outermost first.
-    open: Vec<String>,
+    open: Vec<&'t str>,
     depth: usize,
     loops: usize,
     nodes: usize,
-    implicit_fractional: bool,
+    traits: Traits,
 }
 
-impl<'e, 'n, 't> Expansion<'e, 'n, 't> {
-    fn new(evaluators: &'e Evaluators<'n, 't>) -> Self {
-        Self { evaluators, open: Vec::new(), depth: 0, loops: 0, nodes: 0, implicit_fractional: false }
+impl<'e, 't> Check<'e, 't> {
+    fn new(evaluators: &'e Evaluators<'t>) -> Self {
+        Self { evaluators, open: Vec::new(), depth: 0, loops: 0, nodes: 0, traits: Traits::default() }
     }
 
-    fn value(&mut self, node: &Node<'_>) -> Result<Value, Fault> {
+    fn value(&mut self, node: &Node<'_>) -> Result<(), Fault> {
         self.nodes += 1;
         if self.nodes > MAX_TARGETING_NODES {
             return Err(node.fault(Cause::TargetingTooLarge));
@@ -95,80 +196,91 @@ impl<'e, 'n, 't> Expansion<'e, 'n, 't> {
             return Err(node.fault(Cause::TooDeep));
         }
         self.depth += 1;
-        let value = match &node.json {
+        match node.json {
             Json::List(items) => self.list(items)?,
             Json::Object(members) => self.operation(node, members)?,
-            _ => node.to_value(),
-        };
+            _ => {}
+        }
         self.depth -= 1;
-        Ok(value)
+        Ok(())
     }
 
-    fn list(&mut self, items: &[Node<'_>]) -> Result<Value, Fault> {
-        let walk = |(index, item)| self.value(item).map_err(|fault| fault.inside_item(index));
-        items.iter().enumerate().map(walk).collect::<Result<_, _>>().map(Value::Array)
+    fn list(&mut self, items: &[Node<'_>]) -> Result<(), Fault> {
+        let mut items = items.iter().enumerate();
+        items.try_for_each(|(index, item)| self.value(item).map_err(|fault| fault.inside_item(index)))
     }
 
-    fn operation(&mut self, node: &Node<'_>, members: &[Member<'_>]) -> Result<Value, Fault> {
+    fn operation(&mut self, node: &Node<'_>, members: &[Member<'_>]) -> Result<(), Fault> {
         match members {
-            [] => Ok(Value::Object(Map::new())),
+            [] => Ok(()),
             [one] if one.name == "$ref" => self.reference(&one.node).map_err(|fault| fault.inside("$ref")),
-            [one] => {
-                let args = self.operator(one).map_err(|fault| fault.inside(&one.name))?;
-                Ok(Value::Object(Map::from_iter([(one.name.clone().into_owned(), args)])))
-            }
+            [one] => self.operator(one).map_err(|fault| fault.inside(one.name)),
             many => Err(node.fault(Cause::AmbiguousOperation { count: many.len() })),
         }
     }
 
-    fn operator(&mut self, one: &Member<'_>) -> Result<Value, Fault> {
-        let name = &*one.name;
+    fn operator(&mut self, one: &Member<'_>) -> Result<(), Fault> {
+        let name = one.name;
         if engine_name(name).is_none() {
             return Err(Fault::new(one.at, Cause::UnknownOperator { found: name.to_owned() }));
         }
         if needs_list(name) && !matches!(one.node.json, Json::List(_)) {
             return Err(one.node.wrong_type("a list of arguments"));
         }
-        if let ("fractional", Json::List(args)) = (name, &one.node.json) {
-            self.implicit_fractional |= check_fractional(&one.node, args)?;
+        if let ("fractional", Json::List(args)) = (name, one.node.json) {
+            self.traits.has_implicit_fractional |= check_fractional(&one.node, args)?;
         }
+        self.traits.is_timed |= name == "var" && may_be_time(&one.node);
         let inner = self.loops + usize::from(is_loop(name));
         if inner > MAX_LOOP_NESTING {
             return Err(Fault::new(one.at, Cause::LoopsTooDeep));
         }
         let outer = std::mem::replace(&mut self.loops, inner);
-        let args = self.value(&one.node)?;
+        self.value(&one.node)?;
         self.loops = outer;
-        Ok(args)
+        Ok(())
     }
 
-    fn reference(&mut self, node: &Node<'_>) -> Result<Value, Fault> {
+    fn reference(&mut self, node: &Node<'_>) -> Result<(), Fault> {
         let name = node.text()?;
         let found = || name.to_owned();
-        if self.open.iter().any(|open| open == name) {
+        if self.open.contains(&name) {
             return Err(node.fault(Cause::CyclicEvaluator { found: found() }));
         }
-        match self.evaluators.0.get(name) {
+        self.traits.has_references = true;
+        let evaluators = self.evaluators;
+        match evaluators.0.get_key_value(name) {
             // The walk over `$evaluators` has named whatever is wrong inside; what is left are limits, met at this place.
-            Some(evaluator) => self.refer(name, evaluator).map_err(|fault| fault.met_at(node.at)),
+            Some((name, evaluator)) => self.refer(name, evaluator).map_err(|fault| fault.met_at(node.at)),
             None => Err(node.fault(Cause::UnknownEvaluator { found: found() })),
         }
     }
 
-    fn refer(&mut self, name: &str, evaluator: &Node<'_>) -> Result<Value, Fault> {
-        self.open.push(name.to_owned());
-        let value = self.value(evaluator)?;
+    fn refer(&mut self, name: &'t str, evaluator: &Node<'_>) -> Result<(), Fault> {
+        self.open.push(name);
+        self.value(evaluator)?;
         self.open.pop();
-        Ok(value)
+        Ok(())
+    }
+}
+
+/// Whether a `var` with these arguments may be of the time: unless its path is a literal that names another member.
+fn may_be_time(args: &Node<'_>) -> bool {
+    let path = match args.json {
+        Json::List([path, ..]) => path.json,
+        json => json,
+    };
+    match path {
+        // Nothing is the whole context, and so is a path that is no text; a backslash may hide a name.
+        Json::Text(path) => path.is_empty() || path.contains(FLAGD) || path.contains('\\'),
+        _ => true,
     }
 }
 
 /// Refuses a `fractional` that can never choose, and says whether its key is flag key + targeting key.
 fn check_fractional(node: &Node<'_>, args: &[Node<'_>]) -> Result<bool, Fault> {
-    let keyed = usize::from(matches!(
-        args.first().map(|first| &first.json),
-        Some(Json::Text(_) | Json::Null | Json::Object(_))
-    ));
+    let keyed =
+        usize::from(matches!(args.first().map(|first| first.json), Some(Json::Text(_) | Json::Null | Json::Object(_))));
     let entries = &args[keyed..];
     if entries.is_empty() {
         return Err(node.fault(Cause::FractionalEntry { found: "nothing" }));
@@ -185,7 +297,7 @@ fn check_fractional(node: &Node<'_>, args: &[Node<'_>]) -> Result<bool, Fault> {
 
 /// The weight of an entry as far as the document says it: 0 where an operation computes it.
 fn literal_weight(entry: &Node<'_>) -> Result<u64, Fault> {
-    let items = match &entry.json {
+    let items = match entry.json {
         Json::List(items) => items,
         Json::Object(_) => return Ok(0),
         _ => return Err(entry.fault(Cause::FractionalEntry { found: entry.kind() })),
@@ -198,7 +310,7 @@ fn literal_weight(entry: &Node<'_>) -> Result<u64, Fault> {
         Some(_) => {}
     }
     let Some(weight) = items.get(1) else { return Ok(1) };
-    let whole = match &weight.json {
+    let whole = match weight.json {
         Json::Null => return Ok(1),
         Json::Object(_) => return Ok(0),
         Json::Number(number) => numeric(number).as_i64().and_then(|whole| u64::try_from(whole).ok()),
@@ -211,7 +323,7 @@ fn literal_weight(entry: &Node<'_>) -> Result<u64, Fault> {
 
 /// An entry or null in the place of the key, or the key spelled out: `{"cat": [$flagd.flagKey, targetingKey]}`.
 fn is_implicit_key(first: &Node<'_>) -> bool {
-    match &first.json {
+    match first.json {
         Json::List(_) | Json::Null => true,
         Json::Object(_) => {
             let variable = |path: String| serde_json::json!({ "var": path });

@@ -13,6 +13,12 @@ export declare function artifactRetrieval(baseUrl: string, id: string): string
 /** The request that submits an artifact, as JSON: `{ url, method, headers }`. */
 export declare function artifactSubmission(baseUrl: string, submission: string): string
 
+/**
+ * Tells the attributes, as JSON, that the next questions are about; gives the number that stands for them until others are
+ * told. 0 stands for none at any time.
+ */
+export declare function ask(attributes: string): number
+
 /** The types that can be started, the highest priority first, as JSON. */
 export declare function availableRuntimeTypes(): string
 
@@ -190,9 +196,6 @@ export declare function resetAgents(max: number): void
 /** What a status other than success says when an artifact was asked for. */
 export declare function retrievalFailure(id: string, status: number, statusText: string): string
 
-/** The decision for a notebook in one number: that of its outcome, times 2^32, plus its bucket. Attributes are JSON. */
-export declare function route(notebook: string, attributes: string | undefined | null, wallMs: number): number
-
 /** A runtime type as JSON, `null` where there is none of that name. */
 export declare function runtimeType(name: string): string
 
@@ -255,6 +258,9 @@ export declare function validateNotebookId(runtime: number): string | null
 
 /** Why `validateStarted()` throws, or nothing. */
 export declare function validateStarted(runtime: number): string | null
+
+/** Gives one of the attributes that were told another value; false where the question no longer stands for them. */
+export declare function vary(question: number, name: string, value: string | number | boolean): boolean
 
 /** The live query that an owner runs between `watch` and `unwatch`: `{ query, tables }`. */
 export declare function watched(): string

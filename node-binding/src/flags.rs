@@ -13,20 +13,10 @@ use serde_json::{Map, Value};
 
 use crate::convert::{diagnostic, read, refusal, write};
 use crate::environment::{now, with};
-use crate::outcomes;
 
 thread_local! {
     /// The flag file that this environment watches.
     static FILE: RefCell<Option<FlagFile>> = const { RefCell::new(None) };
-    /// What was asked last. A host asks about many notebooks with the same attributes, and reading those costs more than
-    /// deciding does.
-    static QUESTION: RefCell<Question> = RefCell::new(Question { attributes: "{}".to_owned(), context: Context::default() });
-}
-
-/// A context and the JSON of its attributes.
-struct Question {
-    attributes: String,
-    context: Context,
 }
 
 /// Reads the flag file now, then watches it. `on_news` is called with a diagnostic as JSON whenever there is news of the file,
@@ -64,27 +54,6 @@ pub fn apply_flags(text: String, origin: String) -> Result<f64> {
         // A generation counts documents: it stays far below 2^53.
         Ok(applied.generation as f64)
     })
-}
-
-/// The decision for a notebook in one number: that of its outcome, times 2^32, plus its bucket. Attributes are JSON.
-#[napi(catch_unwind)]
-pub fn route(notebook: String, attributes: Option<String>, wall_ms: f64) -> Result<f64> {
-    let attributes = attributes.as_deref().unwrap_or("{}");
-    QUESTION.with_borrow_mut(|question| {
-        if question.attributes != attributes {
-            question.context = context(String::new(), attributes)?;
-            attributes.clone_into(&mut question.attributes);
-        }
-        question.context.retarget(notebook, now(wall_ms, 0.0).wall_ms);
-        with(|environment| Ok(outcomes::packed(environment.route(&question.context))))
-    })
-}
-
-/// The outcome of that number as JSON: a decision, of some notebook and bucket. A number never changes its meaning; one that
-/// [`route`] has just given is known.
-#[napi(catch_unwind)]
-pub fn outcome(number: u32) -> Result<String> {
-    outcomes::with(number, write)
 }
 
 /// Which rule decides for a notebook, as JSON: `{ text, explanation, overruledBy }`, or `null` where there is no document and
@@ -131,7 +100,7 @@ pub fn flags_status() -> Result<String> {
     })
 }
 
-fn context(notebook: String, attributes: &str) -> Result<Context> {
+pub(crate) fn context(notebook: String, attributes: &str) -> Result<Context> {
     let attributes: Map<String, Value> = read("attributes", attributes)?;
     Ok(attributes.into_iter().fold(Context::new(notebook), |context, (name, value)| context.with(name, value)))
 }

@@ -16,6 +16,8 @@ pub mod guard;
 pub mod kill;
 mod outcomes;
 pub mod records;
+pub mod routing;
 pub mod runtime_factory;
 pub mod runtime_registry;
 pub mod steps;
+mod text;

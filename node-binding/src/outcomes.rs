@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use bridge_core::Decision;
+use bridge_core::{Choice, Decision};
 use napi::{Error, Result};
 
 /// How many outcomes of one generation have a number: more than its variants, reasons and doubts can make of sensible
@@ -24,15 +24,15 @@ struct Outcomes {
     next: u32,
 }
 
-/// The decision as one number: that of its outcome, times 2^32, plus its bucket.
-pub(crate) fn packed(decision: Decision) -> f64 {
-    let bucket = decision.bucket.unwrap_or_default();
-    let number = OUTCOMES.with_borrow_mut(|outcomes| outcomes.number(decision));
+/// A decision as one number: that of its outcome, times 2^32, plus its bucket.
+pub(crate) fn packed(choice: &Choice<'_>) -> f64 {
+    let bucket = choice.bucket.unwrap_or_default();
+    let number = OUTCOMES.with_borrow_mut(|outcomes| outcomes.number(choice));
     // 20 and 32 bits are exact in a double.
     ((u64::from(number) << 32) | u64::from(bucket)) as f64
 }
 
-/// The decision behind an outcome's number, with whichever bucket and notebook came first.
+/// The decision behind an outcome's number, of no notebook, with whichever bucket came first.
 pub(crate) fn with<T>(number: u32, read: impl FnOnce(&Decision) -> Result<T>) -> Result<T> {
     OUTCOMES.with_borrow(|outcomes| match outcomes.known.iter().find(|(known, _)| *known == number) {
         Some((_, decision)) => read(decision),
@@ -41,9 +41,9 @@ pub(crate) fn with<T>(number: u32, read: impl FnOnce(&Decision) -> Result<T>) ->
 }
 
 impl Outcomes {
-    fn number(&mut self, decision: Decision) -> u32 {
+    fn number(&mut self, choice: &Choice<'_>) -> u32 {
         // The outcomes of the flags in force are at the end.
-        if let Some((number, _)) = self.known.iter().rev().find(|(_, known)| is_same_outcome(known, &decision)) {
+        if let Some((number, _)) = self.known.iter().rev().find(|(_, known)| is_same(known, choice)) {
             return *number;
         }
         if self.known.len() == MAX_OUTCOMES {
@@ -51,16 +51,16 @@ impl Outcomes {
         }
         let number = self.next;
         self.next = (self.next + 1) % NUMBERS;
-        self.known.push((number, decision));
+        self.known.push((number, choice.of("")));
         number
     }
 }
 
-fn is_same_outcome(one: &Decision, other: &Decision) -> bool {
+fn is_same(one: &Decision, other: &Choice<'_>) -> bool {
     one.generation == other.generation
         && one.route == other.route
         && one.reason == other.reason
-        && one.variant == other.variant
+        && one.variant.as_deref() == other.variant
         && one.bucket.is_some() == other.bucket.is_some()
         && one.boundary == other.boundary
         && one.drain_ms == other.drain_ms

@@ -51,7 +51,8 @@ pub use record::{
     minimise, mismatches,
 };
 pub use router::{
-    Ability, Boundary, Decision, Doubt, Path, ROUTE_FLAG, Reason, Route, UNKNOWN_ATTRIBUTES, decide, decide_in,
+    Ability, Boundary, Choice, Decision, Doubt, Path, ROUTE_FLAG, Reason, Route, UNKNOWN_ATTRIBUTES, choose_in, decide,
+    decide_in,
 };
 pub use shadow::{
     CandidateRun, Control, Fault, MAX_BYTES, MAX_EVENTS, MAX_EXECUTIONS, Notes, Observation, ObservedExecution,

@@ -177,6 +177,90 @@ pub struct Decision {
     pub drain_ms: Option<u64>,
 }
 
+/// A decision that does not name its notebook and borrows from the flag set: asking for one takes no memory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Choice<'s> {
+    /// As in [`Decision::route`], and so on.
+    pub route: Route,
+    /// Why.
+    pub reason: Reason,
+    /// The flag's variant, where it named one.
+    pub variant: Option<&'s str>,
+    /// The notebook's position in the flag's 32-bit hash space.
+    pub bucket: Option<u32>,
+    /// The generation of the flag set.
+    pub generation: u64,
+    /// When a change to this route reaches a running session.
+    pub boundary: Option<Boundary>,
+    /// How long a drain may take, in milliseconds.
+    pub drain_ms: Option<u64>,
+    /// Whether the rule may look at the time: where it does not, this is the choice at any time.
+    pub is_timed: bool,
+}
+
+impl Choice<'_> {
+    /// The same for this notebook.
+    pub fn of(self, notebook: &str) -> Decision {
+        Decision {
+            notebook: notebook.to_owned(),
+            route: self.route,
+            reason: self.reason,
+            variant: self.variant.map(str::to_owned),
+            bucket: self.bucket,
+            generation: self.generation,
+            boundary: self.boundary,
+            drain_ms: self.drain_ms,
+        }
+    }
+
+    /// The same where rollbacks are in force, as [`Decision::under`] says.
+    #[must_use]
+    pub fn under(self, latch: &Latch, notebook: &str) -> Self {
+        match rolled_back(latch, notebook, self.route) {
+            Some(reason) => self.to_legacy(reason),
+            None => self,
+        }
+    }
+
+    /// The same where the kill switch is on, as [`Decision::killed`] says.
+    #[must_use]
+    pub fn killed(self) -> Self {
+        self.to_legacy(killed(self.reason))
+    }
+
+    /// `legacy` for this reason, without asking the flags.
+    fn legacy(generation: u64, reason: Reason) -> Self {
+        Self {
+            route: Route::Legacy,
+            reason,
+            variant: None,
+            bucket: None,
+            generation,
+            boundary: None,
+            drain_ms: None,
+            is_timed: false,
+        }
+    }
+
+    fn to_legacy(self, reason: Reason) -> Self {
+        Self { route: Route::Legacy, reason, ..self }
+    }
+}
+
+/// Why a rollback takes this notebook off its route, if one does.
+fn rolled_back(latch: &Latch, notebook: &str, route: Route) -> Option<Reason> {
+    let closed = latch.holds(notebook).filter(|_| route != Route::Legacy)?;
+    Some(Reason::RolledBack(closed.tier))
+}
+
+/// The reason that the kill switch leaves: host code is on the old path anyway.
+fn killed(reason: Reason) -> Reason {
+    match reason {
+        Reason::HostSubclass => reason,
+        _ => Reason::Killed,
+    }
+}
+
 impl Decision {
     /// The boundary in force: the flag's own, or `now` for a kill and an incident, `drain` for other rollbacks and on the way back, `next-session` on the way there.
     pub fn effective_boundary(&self) -> Boundary {
@@ -206,19 +290,17 @@ impl Decision {
     /// The same question where rollbacks are in force: they win over the flags, whatever these say and however often.
     #[must_use]
     pub fn under(self, latch: &Latch) -> Self {
-        match latch.holds(&self.notebook) {
-            Some(closed) if self.route != Route::Legacy => self.to_legacy(Reason::RolledBack(closed.tier)),
-            _ => self,
+        match rolled_back(latch, &self.notebook, self.route) {
+            Some(reason) => self.to_legacy(reason),
+            None => self,
         }
     }
 
     /// The same question where the kill switch is on: it wins over everything but host code, which is on the old path anyway.
     #[must_use]
     pub fn killed(self) -> Self {
-        match self.reason {
-            Reason::HostSubclass => self,
-            _ => self.to_legacy(Reason::Killed),
-        }
+        let reason = killed(self.reason);
+        self.to_legacy(reason)
     }
 
     /// The same question answered `legacy` for this reason.
@@ -251,7 +333,18 @@ pub fn decide_in(
     context: &Context,
     ability: Ability,
 ) -> Decision {
-    let undecided = Decision::legacy(context.targeting_key(), snapshot.generation(), Reason::NotConfigured);
+    choose_in(session, snapshot, is_configured, context, ability).of(context.targeting_key())
+}
+
+/// [`decide_in`] for who takes no decision away from it.
+pub fn choose_in<'s>(
+    session: &mut Session,
+    snapshot: &'s Snapshot,
+    is_configured: bool,
+    context: &Context,
+    ability: Ability,
+) -> Choice<'s> {
+    let undecided = Choice::legacy(snapshot.generation(), Reason::NotConfigured);
     if !ability.is_built_in {
         return undecided.to_legacy(Reason::HostSubclass);
     }
@@ -261,38 +354,39 @@ pub fn decide_in(
     let Some(set) = snapshot.set() else {
         return undecided.to_legacy(Reason::Doubt(Doubt::NoDocument));
     };
-    let decision = resolved(undecided, &session.resolve(set, ROUTE_FLAG, context), ability);
-    match decision.route {
+    let choice = resolved(undecided, &session.resolve(set, ROUTE_FLAG, context), ability);
+    match choice.route {
         Route::Shadow | Route::Live | Route::Registry if context.attributes().contains_key(UNKNOWN_ATTRIBUTES) => {
-            decision.to_legacy(Reason::Doubt(Doubt::UnknownAttributes))
+            choice.to_legacy(Reason::Doubt(Doubt::UnknownAttributes))
         }
-        _ => decision,
+        _ => choice,
     }
 }
 
-fn resolved(undecided: Decision, resolution: &Resolution<'_>, ability: Ability) -> Decision {
-    let decision = Decision {
-        variant: resolution.variant.map(str::to_owned),
+fn resolved<'s>(undecided: Choice<'s>, resolution: &Resolution<'s>, ability: Ability) -> Choice<'s> {
+    let choice = Choice {
+        variant: resolution.variant,
         bucket: resolution.bucket,
         boundary: resolution.metadata.and_then(|metadata| metadata.boundary).map(Boundary::from),
         drain_ms: resolution.metadata.and_then(|metadata| metadata.drain_ms),
+        is_timed: resolution.is_timed,
         ..undecided
     };
     let reason = match resolution.reason {
         FlagReason::TargetingMatch => Reason::Targeting,
         FlagReason::Default => Reason::Default,
         FlagReason::Static => Reason::Static,
-        FlagReason::Disabled => return decision.to_legacy(Reason::Killed),
-        FlagReason::FlagNotFound => return decision.to_legacy(Reason::Doubt(Doubt::NoFlag)),
-        FlagReason::Error(_) => return decision.to_legacy(Reason::Doubt(Doubt::Evaluation)),
+        FlagReason::Disabled => return choice.to_legacy(Reason::Killed),
+        FlagReason::FlagNotFound => return choice.to_legacy(Reason::Doubt(Doubt::NoFlag)),
+        FlagReason::Error(_) => return choice.to_legacy(Reason::Doubt(Doubt::Evaluation)),
     };
     let Some(route) = resolution.value.and_then(|value| value.as_str()).and_then(Route::parse) else {
-        return decision.to_legacy(Reason::Doubt(Doubt::NotARoute));
+        return choice.to_legacy(Reason::Doubt(Doubt::NotARoute));
     };
     match route {
-        Route::Legacy => Decision { route, reason, ..decision },
-        _ if !ability.has_live_query => decision.to_legacy(Reason::Doubt(Doubt::NoLiveQuery)),
-        _ => Decision { route, reason, ..decision },
+        Route::Legacy => Choice { route, reason, ..choice },
+        _ if !ability.has_live_query => choice.to_legacy(Reason::Doubt(Doubt::NoLiveQuery)),
+        _ => Choice { route, reason, ..choice },
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bridge_core::{
-    Ability, ComparisonMode, Decision, Diagnostic, Evidence, GuardSettings, GuardStatus, Incident, Kill, KillWay,
-    Known, Level, Plan, ROUTE_FLAG, RearmError, Scope, Secret, Sources, UnkillError, decide_in,
+    Ability, Choice, ComparisonMode, Decision, Diagnostic, Evidence, GuardSettings, GuardStatus, Incident, Kill,
+    KillWay, Known, Level, Plan, ROUTE_FLAG, RearmError, Scope, Secret, Sources, UnkillError, choose_in,
 };
 use flags::{Context, DocumentError, Explanation, LiveFlags, Session};
 use legacy_compat::{BaseRuntime, Limits, RuntimeRegistry};
@@ -369,10 +369,16 @@ impl Environment {
 
     /// The route that a notebook's next session would take, if its runtime is a built-in one on a store with a live query.
     pub fn route(&mut self, context: &Context) -> Decision {
+        self.choice(context, |choice| choice.of(context.targeting_key()))
+    }
+
+    /// [`Environment::route`] for who takes no decision away from it: it takes no memory.
+    pub fn choice<T>(&mut self, context: &Context, read: impl FnOnce(Choice<'_>) -> T) -> T {
         let ability = Ability { is_built_in: true, has_live_query: true };
         let (flags, is_configured) = (self.flags.load(), self.flags.is_expected());
-        let decision = decide_in(&mut self.evaluations, &flags, is_configured, context, ability);
-        self.kill.over(decision.under(self.guarding.latch()))
+        let choice = choose_in(&mut self.evaluations, &flags, is_configured, context, ability);
+        let choice = choice.under(self.guarding.latch(), context.targeting_key());
+        read(if self.kill.is_on() { choice.killed() } else { choice })
     }
 
     /// What keeps a notebook on the old path whatever the flags say, for people; the widest first.

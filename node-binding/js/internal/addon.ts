@@ -1,8 +1,10 @@
 import type { BridgeError } from "./errors";
 import { load } from "./platform";
 
-/** The exports of the native addon. */
-export type Addon = typeof import("../../native/addon");
+/** The exports of the native addon; the one that is called most is not generated, and neither is its type. */
+export type Addon = typeof import("../../native/addon") & {
+  route(notebook: string, question: number, wallMs: number): number;
+};
 
 export type Loaded = { addon: Addon } | { error: BridgeError };
 

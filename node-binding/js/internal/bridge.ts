@@ -3,6 +3,7 @@ import { monoMs, wallMs } from "./clock";
 import { comparisonsSettled } from "./comparisons";
 import { BridgeError, messageOf } from "./errors";
 import { environmentVariable, onExit, shadowProgram } from "./platform";
+import { ask, questionOf } from "./question";
 import { SharedLatch, type GuardSink } from "./shared-latch";
 import type { Comparison, Decision, Diagnostic, GuardStatus, Rollback, ShadowStatus } from "./protocol";
 
@@ -383,10 +384,31 @@ function print({ level, code, message, help }: Diagnostic): void {
   else console.error(text);
 }
 
-/** The attributes of a question as JSON; nothing where there are none. */
-function contextOf(notebookId: string, extra: Attributes | undefined): string | null {
-  if (attributes === undefined) return extra === undefined ? null : JSON.stringify({ ...extra });
-  return JSON.stringify({ ...attributesOf(notebookId), ...extra });
+/** What the addon answers in place of a decision: it needs the time, or the attributes. */
+const NEEDS_TIME = -1;
+const UNKNOWN_QUESTION = -2;
+
+/** Whether the rule in force has asked for the time, which takes longer to look up than many a rule to decide. */
+let doesTimeCount = false;
+
+/** The addon's decision for a notebook, as it crosses. */
+function decided(notebookId: string, extra: Attributes | undefined): number {
+  const native = addon();
+  const given = attributes === undefined ? extra : { ...attributesOf(notebookId), ...extra };
+  let question = questionOf(native, given);
+  let packed = native.route(notebookId, question, doesTimeCount ? timeOf() : NaN);
+  if (packed === UNKNOWN_QUESTION && given !== undefined) {
+    question = ask(native, given);
+    packed = native.route(notebookId, question, doesTimeCount ? timeOf() : NaN);
+  }
+  if (packed !== NEEDS_TIME) return packed;
+  doesTimeCount = true;
+  return native.route(notebookId, question, timeOf());
+}
+
+/** The time for a rule; a clock that gives none is at its beginning. */
+function timeOf(): number {
+  return wallMs() || 0;
 }
 
 /** A decision of the addon crosses as one number: that of its outcome above the 32 bits of its bucket. */
@@ -405,6 +427,8 @@ function decisionOf(notebook: string, packed: number): Decision {
 
 function newOutcome(number: number): Decision {
   if (outcomes.size === MAX_OUTCOMES) outcomes.clear();
+  // It may be of a new document, which asks again where time counts.
+  doesTimeCount = false;
   const outcome = JSON.parse(addon().outcome(number)) as Decision;
   outcomes.set(number, outcome);
   return outcome;
@@ -552,7 +576,7 @@ export const bridge = {
   /** The route that a notebook's next session would take. */
   route(notebookId: string, extra?: Attributes): Decision {
     configureFromEnvironment();
-    return decisionOf(notebookId, addon().route(notebookId, contextOf(notebookId, extra), wallMs()));
+    return decisionOf(notebookId, decided(notebookId, extra));
   },
 
   /** Which rule of the flag document decides for a notebook, and what overrules it; `null` where there is neither. */
