@@ -1,5 +1,7 @@
 //! What is printed is read by programs: do they get an exit status that says what was found, whatever they read?
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must panic")]
+
 use std::process::{Command, Stdio};
 
 const WORN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/logs/worn.jsonl");
