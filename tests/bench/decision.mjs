@@ -5,7 +5,7 @@ import { FlagdCore } from "@openfeature/flagd-core";
 import { Statsig, StatsigUser } from "@statsig/statsig-node-core";
 import { bridge, configure } from "runtime-bridge";
 
-import { quarter } from "./documents.mjs";
+import { quarter, quarterOfHtml } from "./documents.mjs";
 import { interleaved } from "./measure.mjs";
 import { silent } from "./quiet.mjs";
 import { row } from "./table.mjs";
@@ -18,14 +18,22 @@ const idOf = (turn) => ids[turn % ids.length];
 
 const ATTRIBUTES = { runtimeType: "html", userId: "user-1" };
 
+/** Another user each time: attributes that are those of the question before need not cross to Rust again. */
+const attributesOf = (turn) => ({ runtimeType: "html", userId: idOf(turn) });
+
 export async function measure({ quick, rustBench: [command, ...args] }) {
   const inRust = JSON.parse(execFileSync(command, [...args, quick ? "3" : "100"], { input: JSON.stringify(quarter()) }));
   configure({ flags: quarter() });
   const flagd = flagdCore();
   const statsig = await statsigCore();
   checkAnswers(flagd);
-  const times = interleaved(contestants(flagd, statsig), quick ? { rounds: 2, calls: 2000 } : { rounds: 40, calls: 20_000 });
+  const effort = quick ? { rounds: 2, calls: 2000 } : { rounds: 40, calls: 20_000 };
+  const times = interleaved(contestants(flagd, statsig), effort);
   await statsig.shutdown();
+  configure({ flags: quarterOfHtml() });
+  flagd.setConfigurations(JSON.stringify(quarterOfHtml()));
+  checkAnswers(flagd, ATTRIBUTES);
+  const conditional = interleaved(underCondition(flagd), effort);
   return [
     row({ what: "evaluated in Rust", ours: inRust.evaluate.nanoseconds, unit: "ns", better: "less", goal: { value: 250 } }),
     row({ what: "evaluated in Rust", ours: inRust.evaluate.allocations, unit: "allocations", better: "less", goal: { value: 0 } }),
@@ -34,6 +42,8 @@ export async function measure({ quick, rustBench: [command, ...args] }) {
     beside("bridge.route(id) beside Statsig's checkGate", times.route, times.statsig),
     beside("bridge.route(id, two attributes) beside flagd-core", times.routeWithAttributes, times.flagdWithAttributes),
     beside("bridge.route(id, two attributes) beside Statsig's checkGate", times.routeWithAttributes, times.statsigWithAttributes),
+    beside("bridge.route(id, two attributes, another user each time) beside flagd-core", times.routeOfUsers, times.flagdOfUsers),
+    beside("the same by a rule with a condition, beside flagd-core", conditional.route, conditional.flagd),
   ];
 }
 
@@ -48,11 +58,24 @@ function contestants(flagd, statsig) {
     flagd: (turn) => flagd.resolveStringEvaluation("runtime-route", "legacy", { targetingKey: idOf(turn) }),
     statsig: (turn) => statsig.checkGate(new StatsigUser({ userID: idOf(turn) }), "runtime-route", gate),
     routeWithAttributes: (turn) => bridge.route(idOf(turn), ATTRIBUTES),
-    flagdWithAttributes: (turn) =>
-      flagd.resolveStringEvaluation("runtime-route", "legacy", { targetingKey: idOf(turn), ...ATTRIBUTES }),
+    flagdWithAttributes: (turn) => flagdOf(flagd, turn, ATTRIBUTES),
+    routeOfUsers: (turn) => bridge.route(idOf(turn), attributesOf(turn)),
+    flagdOfUsers: (turn) => flagdOf(flagd, turn, attributesOf(turn)),
     statsigWithAttributes: (turn) =>
       statsig.checkGate(new StatsigUser({ userID: idOf(turn), custom: ATTRIBUTES }), "runtime-route", gate),
   };
+}
+
+/** A rule that only the engine can evaluate, where a rule of nothing but shares needs none. */
+function underCondition(flagd) {
+  return {
+    route: (turn) => bridge.route(idOf(turn), attributesOf(turn)),
+    flagd: (turn) => flagdOf(flagd, turn, attributesOf(turn)),
+  };
+}
+
+function flagdOf(flagd, turn, attributes) {
+  return flagd.resolveStringEvaluation("runtime-route", "legacy", { targetingKey: idOf(turn), ...attributes });
 }
 
 function flagdCore() {
@@ -62,10 +85,10 @@ function flagdCore() {
 }
 
 /** A contestant that answers otherwise does other work. Statsig hashes with a salt of its own: its share is checked instead. */
-function checkAnswers(flagd) {
-  for (const id of ids) {
-    const theirs = flagd.resolveStringEvaluation("runtime-route", "legacy", { targetingKey: id }).value;
-    if (bridge.route(id).route !== theirs) throw new Error(`flagd-core and the bridge differ on \`${id}\``);
+function checkAnswers(flagd, attributes = {}) {
+  for (const [turn, id] of ids.entries()) {
+    const theirs = flagdOf(flagd, turn, attributes).value;
+    if (bridge.route(id, attributes).route !== theirs) throw new Error(`flagd-core and the bridge differ on \`${id}\``);
   }
 }
 

@@ -1,8 +1,15 @@
 // The flag documents of the benchmarks.
 
+const QUARTER = { fractional: [["registry", 25], ["legacy", 75]] };
+
 /** The document whose one flag sends 25 % of the notebooks to the registry. */
 export function quarter() {
-  return { flags: { "runtime-route": route({ fractional: [["registry", 25], ["legacy", 75]] }) } };
+  return { flags: { "runtime-route": route(QUARTER) } };
+}
+
+/** The same of the notebooks of one runtime type. */
+export function quarterOfHtml() {
+  return { flags: { "runtime-route": route({ if: [{ in: [{ var: "runtimeType" }, ["html", "sql"]] }, QUARTER, "legacy"] }) } };
 }
 
 /**
