@@ -129,7 +129,9 @@ fn main() -> ExitCode {
 fn print(text: &str) -> Result<(), String> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("the answer cannot be printed: {error}")),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("the answer cannot be printed: {error}"))
+        }
         _ => Ok(()),
     }
 }
