@@ -97,6 +97,11 @@ export function hasLiveQuery(store: LiveStore): boolean {
   return modules.has(store);
 }
 
+/** A live query that cannot be run is none, until the store is attached again. */
+export function loseLiveQuery(store: LiveStore): void {
+  modules.delete(store);
+}
+
 /** The notebook of a store: its `storeId`, or the id given to `start` where a store has none. */
 export function notebookIdOf(store: LiveStore, fallback: string): string {
   return storeIdOf(store) ?? fallback;

@@ -61,6 +61,43 @@ test("a store is served by the registry between attach and detach", async (t) =>
   assert.equal((await serve(notebook)).path, "legacy");
 });
 
+test("a running session does not move to the new path once its store is detached", async (t) => {
+  t.after(() => route("legacy"));
+  const notebook = await Notebook.open(t, { isAttached: false });
+  const attachment = attach(notebook.store, { queryDb, Schema });
+  route("legacy");
+  await notebook.start();
+  attachment.detach();
+  const since = diagnostics.length;
+  route("registry", { boundary: "now" });
+  notebook.request(["q1", "a"]);
+  await notebook.untilCompleted(1);
+  assert.deepEqual(reported("WATCH_FAILED", since), []);
+  const { leases } = bridge.status().notebooks.find(({ notebook: id }) => id === notebook.id);
+  assert.equal(leases[0].path, "legacy");
+});
+
+test("a session whose live query cannot be run goes back to the old path, and the next one stays there", async (t) => {
+  t.after(() => route("legacy"));
+  const notebook = await Notebook.open(t, { isAttached: false });
+  const broken = () => {
+    throw new Error("another LiveStore's");
+  };
+  attach(notebook.store, { queryDb: broken, Schema });
+  route("registry", { boundary: "next-session" });
+  const since = diagnostics.length;
+  const runtime = await notebook.start();
+  await until("the way back", () => reported("ROUTE_IN_DOUBT", since).length > 0);
+  notebook.request(["q1", "a"]);
+  await notebook.untilCompleted(1);
+  notebook.assertNeverTwoSessions();
+  assert.equal(reported("WATCH_FAILED", since).length, 1);
+  await runtime.stop();
+  assert.deepEqual((await serve(notebook)).path, "legacy");
+  attach(notebook.store, { queryDb, Schema });
+  assert.equal((await serve(notebook)).path, "registry");
+});
+
 test("attach says what is missing in what it is given", async (t) => {
   const notebook = await Notebook.open(t, { isAttached: false });
   assert.throws(() => attach({}, { queryDb, Schema }), { code: "NOT_A_STORE" });

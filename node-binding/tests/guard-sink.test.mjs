@@ -187,6 +187,18 @@ test("until a sink has been read, and while it fails at that, the old path serve
   assert.match(output, new RegExp(`^${JSON.stringify([unread, unread, unread, 1]).replaceAll(/[[\]{}]/g, "\\$&")}$`, "m"));
 });
 
+test("an option that the guard cannot follow is refused", () => {
+  const sink = { read: () => null };
+  for (const [name, values] of Object.entries({
+    latch: ["", 5], sink: [{}, null, sink], dryRun: ["no"], rateLimit: [-1, 0, 2, NaN], minNotebooks: [-3, 0.5], minWatchedMs: ["x"],
+  })) {
+    for (const value of values) {
+      const refused = { code: "BAD_OPTION", message: new RegExp(`guard.${name}`) };
+      assert.throws(() => configure({ guard: { [name]: value } }), refused);
+    }
+  }
+});
+
 test("a latch has one store", () => {
   assert.throws(() => configure({ guard: { latch: "guard.state" } }), { code: "GUARD_HAS_TWO_STORES" });
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { bridge, configure } from "runtime-bridge";
 import { candidateFaults, seedCandidateFault } from "runtime-bridge/testing";
-import { Notebook, cellsAndRequests, diagnostics, notice, reported, route, runs, until } from "./helpers.mjs";
+import { Notebook, cellsAndRequests, diagnostics, drained, notice, reported, route, runs, until } from "./helpers.mjs";
 
 const comparisons = [];
 bridge.on("comparison", (comparison) => {
@@ -99,15 +99,19 @@ test("a fault that does not exist is refused with those that do", () => {
   assert.throws(() => seedCandidateFault("nope"), { code: "UNKNOWN_FAULT", help: /dropped-output/ });
 });
 
-test("a listener that throws is logged and stops nothing", async (t) => {
-  const off = bridge.on("comparison", () => {
-    throw new Error("from a listener");
+const fail = () => {
+  throw new Error("from a listener");
+};
+
+for (const [how, listener] of [["throws", fail], ["rejects", async () => fail()]]) {
+  test(`a listener that ${how} is logged and stops nothing`, async (t) => {
+    t.after(bridge.on("comparison", listener));
+    const error = t.mock.method(console, "error", () => {});
+    await compared(t, "shadow");
+    await drained();
+    assert.equal(error.mock.calls.length, 1);
   });
-  t.after(off);
-  const error = t.mock.method(console, "error", () => {});
-  await compared(t, "shadow");
-  assert.equal(error.mock.calls.length, 1);
-});
+}
 
 test("shutdown waits for what is being compared, and the shadow keeps no process alive", async () => {
   const script = `

@@ -145,7 +145,7 @@ impl MemoryOwner {
 
     /// Attaches the store, or detaches it.
     pub fn attach(&mut self, is_attached: bool) {
-        self.step(Input::Attached { attributes: is_attached.then(serde_json::Map::new) });
+        self.step(Input::Attached { attributes: is_attached.then(serde_json::Map::new), is_blind: false });
         self.settle();
     }
 

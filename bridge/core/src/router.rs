@@ -262,11 +262,12 @@ fn killed(reason: Reason) -> Reason {
 }
 
 impl Decision {
-    /// The boundary in force: the flag's own, or `now` for a kill and an incident, `drain` for other rollbacks and on the way back, `next-session` on the way there.
+    /// The boundary in force: the flag's own, or `now` for a kill and an incident, `drain` for other rollbacks, for want of a live
+    /// query and on the way back, `next-session` on the way there.
     pub fn effective_boundary(&self) -> Boundary {
         match (self.reason, self.boundary, self.route.serving()) {
             (Reason::Killed | Reason::RolledBack(Tier::ZeroTolerance), ..) => Boundary::Now,
-            (Reason::RolledBack(_), ..) => Boundary::Drain,
+            (Reason::RolledBack(_) | Reason::Doubt(Doubt::NoLiveQuery), ..) => Boundary::Drain,
             (_, Some(boundary), _) => boundary,
             (_, None, Path::Legacy) => Boundary::Drain,
             (_, None, Path::Registry) => Boundary::NextSession,

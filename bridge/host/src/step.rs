@@ -264,7 +264,12 @@ impl Notebook {
             Input::Answer { ticket, answer } => self.on_answer(now, ticket, answer),
             Input::HostCommit { runtime, offer, token, events } => self.on_host_commit(runtime, offer, token, events),
             Input::Timer { timer } => self.on_timer(now, timer),
-            Input::Attached { attributes } => self.on_attached(attributes),
+            Input::Attached { attributes, is_blind } => {
+                if attributes.is_none() {
+                    self.lose_live_query(now, is_blind);
+                }
+                self.on_attached(attributes);
+            }
             Input::Elsewhere { sessions, entries } => self.on_elsewhere(now, sessions, entries.as_deref()),
             Input::Wake | Input::Forget { .. } => {}
             Input::Compared(outcome) => self.on_compared(outcome),

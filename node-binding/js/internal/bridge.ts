@@ -135,8 +135,33 @@ function noticeExit(): void {
   onExit(() => addonOrNull()?.clearMarks());
 }
 
+const isWhole = (given: unknown): boolean => Number.isSafeInteger(given) && (given as number) >= 0;
+
+/** What the guard's options have to be: one that is taken for another in silence is a guard that does not guard. */
+const GUARD_OPTIONS: Record<keyof GuardOptions, readonly [isUsable: (given: never) => boolean, hint: string]> = {
+  latch: [(given: unknown) => typeof given === "string" && given !== "", "it is the path of a file"],
+  sink: [
+    (given: GuardSink | null) => typeof given?.read === "function" && typeof given.compareAndSet === "function",
+    "it has the methods `read` and `compareAndSet`",
+  ],
+  dryRun: [(given: unknown) => typeof given === "boolean", "it is `true` or `false`"],
+  rateLimit: [(given: unknown) => typeof given === "number" && given > 0 && given < 1, "it is a rate above 0 and below 1"],
+  minNotebooks: [isWhole, "it is a whole number"],
+  minWatchedMs: [isWhole, "it is a whole number of milliseconds"],
+};
+
+function checkGuardOptions(options: GuardOptions): void {
+  for (const [name, [isUsable, hint]] of Object.entries(GUARD_OPTIONS)) {
+    const given: unknown = options[name as keyof GuardOptions];
+    if (given === undefined || isUsable(given as never)) continue;
+    throw new BridgeError("BAD_OPTION", `configure: \`guard.${name}\` cannot be \`${messageOf(given)}\``, hint);
+  }
+}
+
 /** Before the flags: what is latched is in force when they are first asked. */
-function useGuard({ latch, sink, dryRun = false, ...settings }: GuardOptions): void {
+function useGuard(options: GuardOptions): void {
+  checkGuardOptions(options);
+  const { latch, sink, dryRun = false, ...settings } = options;
   const missing = addonError();
   if (missing) return report({ level: "error", code: missing.code, message: missing.message, help: missing.help });
   if (latch !== undefined && (sink ?? sharedLatch)) {
@@ -370,10 +395,12 @@ export function tellRollback(rollback: Rollback): void {
 
 function tell<E extends keyof BridgeEvents>(event: E, news: BridgeEvents[E]): void {
   for (const listener of listeners[event]) {
+    const failed = (error: unknown): void => console.error(`runtime-bridge: a ${event} listener threw:`, error);
     try {
-      listener(news);
+      const answer: unknown = listener(news);
+      if (isPromise(answer)) answer.then(undefined, failed);
     } catch (error) {
-      console.error(`runtime-bridge: a ${event} listener threw:`, error);
+      failed(error);
     }
   }
 }

@@ -1,5 +1,5 @@
 import {
-  commit, follow, forEachAttached, hasLiveQuery, notebookIdOf, onAttached, read, type RawReply, storeIdOf, watch,
+  commit, follow, forEachAttached, hasLiveQuery, loseLiveQuery, notebookIdOf, onAttached, read, type RawReply, storeIdOf, watch,
 } from "../livestore";
 import type { HtmlRuntimeState, LiveStore } from "../types";
 import { addon } from "./addon";
@@ -272,8 +272,7 @@ export class Notebook {
         settle(effect.call, effect.outcome);
         return null;
       case "watch":
-        this.#watch();
-        return null;
+        return this.#watch();
       case "unwatch":
         this.#unwatch?.();
         this.#unwatch = null;
@@ -343,20 +342,24 @@ export class Notebook {
     }
   }
 
-  #watch(): void {
+  /** A session that cannot see its work goes back to the old path, which needs no live query; new ones stay there. */
+  #watch(): string | null {
     try {
       this.#unwatch = watch(this.#store, ({ entries, sessions }) => {
         if (sessions) this.step({ type: "activeSessions", sessions });
         if (entries.length > 0) this.step({ type: "queued", entries });
       });
+      return null;
     } catch (error) {
       const { message } = failure(error);
       report({
         level: "error",
         code: "WATCH_FAILED",
         message: `notebook \`${this.#id}\`: the live query cannot be run: ${message}`,
-        help: "stop the runtime; check that attach got queryDb and Schema of the store's own LiveStore",
+        help: "the old path serves it; check that attach got queryDb and Schema of the store's own LiveStore",
       });
+      loseLiveQuery(this.#store);
+      return JSON.stringify({ type: "attached", attributes: null, isBlind: true });
     }
   }
 }

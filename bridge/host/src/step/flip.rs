@@ -43,6 +43,19 @@ impl Notebook {
         }
     }
 
+    /// Sessions of this store may not move to the new path any more, which could not see their work; where it is blind already,
+    /// they go back. The next admission says anew what the store offers.
+    pub(super) fn lose_live_query(&mut self, now: Now, is_blind: bool) {
+        let kept = if is_blind { Vec::new() } else { self.seats_on(Path::Registry) };
+        let runtimes: Vec<RuntimeKey> = self.seats.keys().copied().filter(|runtime| !kept.contains(runtime)).collect();
+        for runtime in runtimes {
+            if let Some(admission) = &mut self.seat(runtime).admitted {
+                admission.ability.has_live_query = false;
+                self.decide_again(now, runtime);
+            }
+        }
+    }
+
     fn decide_again(&mut self, now: Now, runtime: RuntimeKey) {
         if self.is_held_by_host(runtime) {
             return;

@@ -78,6 +78,9 @@ pub enum Input {
     Attached {
         /// What flags can target besides the notebook and the runtime type.
         attributes: Option<Map<String, Value>>,
+        /// Its live query cannot be run: what the new path serves would see no more work.
+        #[serde(default)]
+        is_blind: bool,
     },
     /// What the live query that follows agents elsewhere sees now, whenever that changes.
     Elsewhere {
