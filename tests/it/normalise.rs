@@ -214,6 +214,29 @@ fn test_27_an_order_a_number_that_is_no_address_and_a_style_are_differences() {
     assert_ne!(red.cosmetic, blue.cosmetic, "and is reported");
 }
 
+/// A store keeps one row of an id: an output added again takes the first one's place, and a delta added again is none.
+#[test]
+fn test_27_an_id_that_is_used_again_takes_away_what_it_named() {
+    let chunks = ["a", "b"].map(|text| Output::Stream(StreamName::Stdout, text.to_owned()));
+    let with_ids = |one: &str, other: &str| {
+        let mut ids = [one, other].into_iter();
+        let mut events = told(&chunks, 1);
+        for event in &mut events {
+            if let Event::TerminalOutputAdded(chunk) = event {
+                chunk.id = ids.next().unwrap().into();
+            }
+        }
+        let output_id = OutputId::from(one);
+        for (sequence_number, id) in [(0, "d"), (1, if one == other { "d" } else { "e" })] {
+            let (id, delta, output_id) = (id.into(), "!".to_owned(), output_id.clone());
+            events.push(TerminalOutputAppended { id, output_id, delta, sequence_number }.into());
+        }
+        canonical(&events).outputs[0]["text"].clone()
+    };
+    assert_eq!(with_ids("1", "2"), "a!!b");
+    assert_eq!(with_ids("1", "1"), "b!");
+}
+
 /// A text that shows otherwise: its last printable character is another one.
 fn changed(text: &str) -> String {
     let mut characters: Vec<char> = text.chars().collect();

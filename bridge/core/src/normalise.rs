@@ -6,7 +6,7 @@
 mod address;
 mod screen;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use registry::{Container, DisplayId, Event, ExecutionStatus, OutputId, Representations, StreamName};
 use serde::de::Error;
@@ -100,6 +100,8 @@ pub fn normalise(execution_count: i64, events: &[Event], hits: &mut Hits) -> Can
         hits,
         phases: Vec::new(),
         shown: Vec::new(),
+        added: BTreeSet::new(),
+        deltas: BTreeSet::new(),
         is_clear_pending: false,
         canonical: Canonical::default(),
     };
@@ -164,6 +166,9 @@ struct Scribe<'h> {
     hits: &'h mut Hits,
     phases: Vec<&'static str>,
     shown: Vec<Shown>,
+    /// The ids of what was added, and of what was appended: of those a store keeps the last of an id, of these the first.
+    added: BTreeSet<OutputId>,
+    deltas: BTreeSet<OutputId>,
     is_clear_pending: bool,
     canonical: Canonical,
 }
@@ -230,15 +235,19 @@ impl Scribe<'_> {
         }
         self.hit("positions");
         self.phase("output");
+        // A store keeps one row of an id.
+        if !self.added.insert(id.clone()) {
+            self.shown.retain(|shown| shown.id != *id || matches!(shown.body, Body::Updated(..) | Body::Other(_)));
+        }
         self.shown.push(Shown { position: position.as_f64().unwrap_or(0.0), id: id.clone(), body });
     }
 
     /// What changes an output that is shown already.
     fn take_change(&mut self, event: &Event) {
         match event {
-            Event::TerminalOutputAppended(e) => self.append(&e.output_id, Some(e.sequence_number), &e.delta),
+            Event::TerminalOutputAppended(e) => self.append_once(&e.id, &e.output_id, e.sequence_number, &e.delta),
             Event::TerminalOutputAppendedV1(e) => self.append(&e.output_id, None, &text_of(&e.content)),
-            Event::MarkdownOutputAppended(e) => self.append(&e.output_id, Some(e.sequence_number), &e.delta),
+            Event::MarkdownOutputAppended(e) => self.append_once(&e.id, &e.output_id, e.sequence_number, &e.delta),
             Event::MarkdownOutputAppendedV1(e) => self.append(&e.output_id, None, &text_of(&e.content)),
             Event::MultimediaDisplayOutputUpdated(e) => {
                 self.hit("display-updates");
@@ -287,6 +296,12 @@ impl Scribe<'_> {
         if !is_kept {
             let body = Body::Updated(id.clone(), new.clone());
             self.shown.push(Shown { position: f64::MAX, id: OutputId::from(""), body });
+        }
+    }
+
+    fn append_once(&mut self, delta: &OutputId, id: &OutputId, number: i64, more: &str) {
+        if self.deltas.insert(delta.clone()) {
+            self.append(id, Some(number), more);
         }
     }
 
