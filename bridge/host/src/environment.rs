@@ -160,6 +160,9 @@ impl Environment {
             incidents.push(Incident::IsolationBreach);
         }
         effects.extend(self.answer_incidents(key, now, &incidents));
+        // Several steps stand here in one list. What the owner performs of the first may bring an answer that ends a timer of the
+        // last, which must have been set by then.
+        effects.sort_by_key(|effect| !effect.is_for_owner());
         Some(effects)
     }
 
@@ -452,10 +455,13 @@ mod tests {
     use std::time::Duration;
 
     use bridge_core::{Reason, Route, Tier, Token};
+    use legacy_compat::CallId;
+    use registry::{Capabilities, Query, Reply, RuntimeId, TimerId};
     use serde_json::json;
 
     use super::*;
     use crate::lane::Lane;
+    use crate::step::{LegacyKind, Method, SessionIds};
 
     const DOCUMENT: &str = r#"{ "flags": { "runtime-route": { "state": "ENABLED", "variants": { "v": "registry" },
         "defaultVariant": "v", "targeting": {} } } }"#;
@@ -608,5 +614,57 @@ mod tests {
             [Scope::Notebook("nb".into())]
         );
         assert_eq!(late.environment.route(&Context::new("other")).route, Route::Shadow);
+    }
+
+    /// The intervals of a notebook's owner, who performs effects as the package does: what an answer brings comes before what
+    /// was still waiting.
+    #[derive(Default)]
+    struct Owner {
+        every_ms: BTreeMap<TimerId, u64>,
+    }
+
+    impl Owner {
+        fn step(&mut self, late: &mut Late, input: Input) {
+            for effect in late.environment.step_notebook(late.key, NOW, input).unwrap() {
+                let (ticket, reply) = match effect {
+                    Effect::Commit { ticket, .. } | Effect::Continue { ticket } => (ticket, Reply::Done),
+                    Effect::Query { ticket, query: Query::ActiveSessions } => {
+                        let leases = late.environment.notebooks[&late.key].status().leases;
+                        let active = leases.into_iter().map(|lease| lease.session_id).collect();
+                        (ticket, Reply::Sessions(active))
+                    }
+                    Effect::Query { ticket, .. } => (ticket, Reply::Entries(Vec::new())),
+                    Effect::SetInterval { timer, every_ms } => {
+                        self.every_ms.insert(timer, every_ms);
+                        continue;
+                    }
+                    Effect::ClearInterval { timer } => {
+                        self.every_ms.remove(&timer);
+                        continue;
+                    }
+                    _ => continue,
+                };
+                self.step(late, Input::Answer { ticket, answer: Ok(reply) });
+            }
+        }
+    }
+
+    /// The comparison's step begins the drain that the flags ask for, and the step behind it the one that the guard does.
+    #[test]
+    fn a_rollback_in_the_step_of_a_flip_leaves_no_timer_behind() {
+        let (mut late, mut owner, runtime) = (Late::new(), Owner::default(), RuntimeKey(1));
+        let to = |route: &str| SHADOW.replace(r#""shadow""#, &format!("{route:?}"));
+        late.environment.flags().apply(&to("live"), "test").unwrap();
+        let ability = Ability { is_built_in: true, has_live_query: true };
+        let attributes = serde_json::Map::new();
+        owner.step(&mut late, Input::Admit { runtime, attributes, ability, legacy: LegacyKind::Compat });
+        let ids = SessionIds { runtime_id: RuntimeId::from("r"), session_id: SessionId::from("s") };
+        let method = Method::Start { ids, capabilities: Capabilities::default() };
+        owner.step(&mut late, Input::Call { runtime, call: CallId(1), method });
+        late.compares(2);
+        late.environment.flags().apply(&to("legacy"), "test").unwrap();
+        owner.step(&mut late, Input::Wake);
+        assert_eq!(late.environment.guard_status().latched.len(), 1);
+        assert!(owner.every_ms.values().all(|every_ms| *every_ms < 1000), "{:?}", owner.every_ms);
     }
 }
