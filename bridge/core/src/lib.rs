@@ -43,7 +43,8 @@ pub use known::{KNOWN_DIFFERENCES, KnownDifference, Pair, Seen};
 pub use lease::{Change, Lease, Token};
 pub use ledger::{Ledger, MAX_FINISHED_ROWS, Standing, Tally, Terminal};
 pub use noise::{
-    Lesson, MAX_NOISE_CLASSES, MAX_NOISE_PLACES, MAX_PAIRED_BYTES, NOISE_ALPHA, NOISE_LIMIT, NoiseModel, NoiseStateError,
+    Lesson, MAX_NOISE_CLASSES, MAX_NOISE_PLACES, MAX_PAIRED_BYTES, NOISE_ALPHA, NOISE_LIMIT, NoiseModel,
+    NoiseStateError,
 };
 pub use normalise::{Canonical, Cosmetic, End, Hits, RULES_VERSION, normalise};
 pub use plan::{Known, Move, Plan, plan};

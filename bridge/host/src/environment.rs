@@ -14,9 +14,9 @@ use registry::{DEFAULT_MAX_CONCURRENT_AGENTS, IdSource, NotebookId, Now, Registr
 
 use crate::guarding::{BUILD, Guarding};
 use crate::kill::KillSwitch;
-use crate::lane::Done;
+use crate::lane::{Books, Done};
 use crate::latch::Durability;
-use crate::records::{Records, RecordsStatus};
+use crate::records::RecordsStatus;
 use crate::shadowing::Shadowing;
 use crate::shared::Offer;
 use crate::step::{Effect, Input, Notebook, RuntimeKey, Status};
@@ -38,7 +38,7 @@ pub struct Environment {
     kill: Arc<KillSwitch>,
     /// What is to be told with the next step of whichever notebook.
     untold: Vec<Effect>,
-    records: Records,
+    books: Books,
     last_key: u32,
     ids: IdSource,
 }
@@ -57,7 +57,7 @@ impl Environment {
             guarding: Guarding::default(),
             kill: Arc::default(),
             untold: Vec::new(),
-            records: Records::default(),
+            books: Books::default(),
             last_key: 0,
             ids: IdSource::new(seed),
         }
@@ -184,7 +184,7 @@ impl Environment {
     fn take_in_comparisons(&mut self, key: NotebookKey, now: Now) -> Option<Vec<Effect>> {
         self.notebooks.get(&key)?;
         let mut effects: Vec<Effect> =
-            self.records.news().into_iter().map(|diagnostic| Effect::Diagnostic { diagnostic }).collect();
+            self.books.news().into_iter().map(|diagnostic| Effect::Diagnostic { diagnostic }).collect();
         let latch = Arc::clone(self.guarding.latch());
         for done in self.shadowing.take_done(|of| of == key) {
             let verdict = self.weigh(now, &done);
@@ -233,6 +233,7 @@ impl Environment {
             let (told, rollbacks) = self.guarding.heed_marks(now, latch);
             news.extend(told);
             self.untold.extend(rollbacks);
+            news.extend(self.books.noise.keep_beside(latch));
             news.extend(self.shadowing.mark_beside(latch, BUILD).err().map(|error| unmarked(latch, &error)));
         }
         if let Some(kill) = self.guarding.latch().killed().cloned()
@@ -325,9 +326,9 @@ impl Environment {
         Ok(news)
     }
 
-    /// Writes the guard's state, where it has a file.
-    pub fn save_guard(&mut self, now: Now) -> Option<Diagnostic> {
-        self.guarding.save(now, Durability::Machine)
+    /// Writes the guard's state and what is known of noise, where they have files.
+    pub fn save_guard(&mut self, now: Now) -> Vec<Diagnostic> {
+        self.guarding.save(now, Durability::Machine).into_iter().chain(self.books.noise.save()).collect()
     }
 
     /// What an operator sees of the guard.
@@ -335,19 +336,19 @@ impl Environment {
         self.guarding.status()
     }
 
-    /// Where the lane is to write mismatches.
-    pub fn records(&self) -> &Records {
-        &self.records
+    /// What the lane is to keep.
+    pub fn books(&self) -> &Books {
+        &self.books
     }
 
     /// Writes mismatches to this folder from now on; see [`Records::configure`].
     pub fn configure_records(&mut self, folder: &Path, sources: Sources) -> Vec<Diagnostic> {
-        self.records.configure(folder, sources, Secret(self.ids.seed()))
+        self.books.records.configure(folder, sources, Secret(self.ids.seed()))
     }
 
     /// What an operator sees of the records; nothing where no folder is configured.
     pub fn records_status(&self) -> Option<RecordsStatus> {
-        self.records.status()
+        self.books.records.status()
     }
 
     /// Closes a notebook. What is still compared of it goes to the guard.
@@ -528,7 +529,7 @@ mod tests {
             environment.flags().apply(SHADOW, "test").unwrap();
             environment.configure_guard(NOW, GuardSettings::default(), None);
             let (wake, woken) = channel();
-            let lane = Lane::open(environment.records().clone(), move || {
+            let lane = Lane::open(environment.books().clone(), move || {
                 let _ = wake.send(());
             })
             .unwrap();
