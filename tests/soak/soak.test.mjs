@@ -12,8 +12,8 @@ test("every act is played, every execution ends once, and what was opened is clo
   const environments = ["hang", "spin", "abort"].map((breakdown) => `environment, ${breakdown}`);
   assert.deepEqual(account.played, Object.fromEntries([...acts, ...environments, "hang"].map((act) => [act, 1])));
   const { waiting, wedged, panicked, timedOut } = account.shadow;
-  assert.deepEqual([waiting, wedged, panicked], [0, 1, 1]);
-  assert.ok(timedOut >= 2, "one hangs and one is late");
+  assert.deepEqual([waiting, wedged], [0, 1]);
+  assert.ok(timedOut >= 2 && panicked + timedOut >= 3, "one hangs, one is late, and one panics or is slow at it");
   const { before, after } = account;
   // The mark's file, and the accounts of the thread that compares and of the one that hangs; those two, and the lane's keeper.
   assert.ok(after.files <= before.files + 3, `${after.files} open files after ${before.files}`);
