@@ -199,7 +199,7 @@ export declare function retrievalFailure(id: string, status: number, statusText:
 /** A runtime type as JSON, `null` where there is none of that name. */
 export declare function runtimeType(name: string): string
 
-/** Writes the guard's state, where it has a file; gives a diagnostic as JSON, or `null`. */
+/** Writes the guard's state and what is known of noise, where they have files; gives diagnostics as JSON. */
 export declare function saveGuard(wallMs: number, monoMs: number): string
 
 /** Writes the counts of mismatches, where there is a folder. */

@@ -17,7 +17,7 @@ use crate::environment::with;
 pub fn open_lane(on_done: Function<'_, (), ()>) -> Result<()> {
     let callback = on_done.build_threadsafe_function().weak::<true>().callee_handled::<false>().build()?;
     with(|environment| {
-        let lane = Lane::open(environment.records().clone(), move || {
+        let lane = Lane::open(environment.books().clone(), move || {
             callback.call((), ThreadsafeFunctionCallMode::NonBlocking);
         });
         let lane = lane.map_err(|error| Error::from_reason(format!("no thread for the shadow: {error}")))?;

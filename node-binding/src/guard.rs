@@ -65,7 +65,7 @@ pub fn rearm_guard(
     })
 }
 
-/// Writes the guard's state, where it has a file; gives a diagnostic as JSON, or `null`.
+/// Writes the guard's state and what is known of noise, where they have files; gives diagnostics as JSON.
 #[napi(catch_unwind)]
 pub fn save_guard(wall_ms: f64, mono_ms: f64) -> Result<String> {
     with(|environment| write(&environment.save_guard(now(wall_ms, mono_ms))))

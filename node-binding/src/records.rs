@@ -29,7 +29,7 @@ pub fn records_status() -> Result<String> {
 #[napi(catch_unwind)]
 pub fn save_records() -> Result<()> {
     with(|environment| {
-        environment.records().save();
+        environment.books().records.save();
         Ok(())
     })
 }

@@ -56,7 +56,7 @@ const said = (stdout) => JSON.parse(stdout.trim().split("\n").at(-1));
 const count = (codes, code) => codes.filter((one) => one === code).length;
 
 test("every breakdown has a name, and unknown ones are refused with it", () => {
-  assert.deepEqual(candidateBreakdowns(), ["hang", "spin", "panic", "flood", "abort", "stack-overflow"]);
+  assert.deepEqual(candidateBreakdowns(), ["hang", "spin", "late", "panic", "flood", "abort", "stack-overflow"]);
   assert.throws(() => seedCandidateFault("nope"), { code: "UNKNOWN_FAULT", help: /stack-overflow/ });
 });
 

@@ -8,7 +8,7 @@ use bridge_core::{
     Case, Comparison, ComparisonMode, Decision, Fault, Observation, Record, Secret, SignatureSeen, Sources, mismatches,
 };
 use bridge_host::environment::NotebookKey;
-use bridge_host::lane::{Job, Lane, Seeded};
+use bridge_host::lane::{Books, Job, Lane, Seeded};
 use bridge_host::records::{Records, RecordsStatus};
 use proptest::prelude::*;
 use registry::NotebookId;
@@ -194,7 +194,7 @@ fn the_lane_writes_and_the_owner_only_looks() {
     let folder = tempfile::tempdir().unwrap();
     let records = open(folder.path(), Sources::Redacted);
     let (wake, woken) = channel();
-    let lane = Lane::open(records.clone(), move || {
+    let lane = Lane::open(Books { records: records.clone(), ..Books::default() }, move || {
         let _ = wake.send(());
     })
     .unwrap();

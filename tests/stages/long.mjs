@@ -1,8 +1,9 @@
 // `npm run test:long [part of a stage's name…]`: what takes longer than a test should. FLIPS=n for another number of flips, SEED=n
-// to begin at another seed.
+// to begin at another seed, MINUTES=n for another time of soaking than an hour.
 // Exit status: 0 everything held, 1 something did not, or could not be run.
 
 import { cannotFuzz, fuzz } from "./fuzz.mjs";
+import { cannotSoak, soak } from "./soak.mjs";
 import { requireTools, root, run } from "./tools.mjs";
 
 const optimised = ["--quiet", "--profile", "addon", "--package", "tests"];
@@ -13,6 +14,7 @@ const stages = [
   ["the guard's simulations", () => run("cargo", ["test", ...optimised, "--test", "it", "guard_power"], { env: { GUARD_RUNS: "10000" } })],
   ["a day's log", () => run("cargo", ["test", ...optimised, "--test", "it", "day::"], { env: { HOURS: "24" } })],
   ["fuzz", () => fuzz({ seconds: 60 }), cannotFuzz],
+  ["soak", () => soak({ minutes: Number(process.env["MINUTES"] ?? "60") }), cannotSoak],
 ];
 
 requireTools();

@@ -34,6 +34,7 @@ const stages = [
   ["applications that install the package", () => run("node", ["tests/consumers/run.mjs"])],
   ["traces through Rust and the package", () => run("node", ["tests/stages/replay.mjs", "tests/traces"])],
   ["main job", () => run("node", ["tests/stages/start.mjs", "--once"])],
+  ["every act of the soak, once", () => run("node", ["--test", ...filesBelow(join(root, "tests/soak"), ".test.mjs")])],
   ["benchmarks run", () => run("node", ["tests/stages/bench.mjs", "--quick"])],
   ["readme examples", () => run("node", ["tests/stages/readme.mjs"])],
 ];

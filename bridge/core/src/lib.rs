@@ -19,6 +19,7 @@ mod normalise;
 mod plan;
 mod record;
 mod router;
+mod sealed;
 mod shadow;
 
 pub use audit::{Audit, Auditor, Finding, FindingKind, Group, MAX_LISTED, Place, Served, ServedTally};
@@ -41,7 +42,10 @@ pub use kill::{Kill, KillWay};
 pub use known::{KNOWN_DIFFERENCES, KnownDifference, Pair, Seen};
 pub use lease::{Change, Lease, Token};
 pub use ledger::{Ledger, MAX_FINISHED_ROWS, Standing, Tally, Terminal};
-pub use noise::{MAX_NOISE_CLASSES, MAX_NOISE_PLACES, MAX_PAIRED_BYTES, NOISE_ALPHA, NOISE_LIMIT, NoiseModel};
+pub use noise::{
+    Lesson, MAX_NOISE_CLASSES, MAX_NOISE_PLACES, MAX_PAIRED_BYTES, NOISE_ALPHA, NOISE_LIMIT, NoiseModel,
+    NoiseStateError,
+};
 pub use normalise::{Canonical, Cosmetic, End, Hits, RULES_VERSION, normalise};
 pub use plan::{Known, Move, Plan, plan};
 pub use record::{

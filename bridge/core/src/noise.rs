@@ -10,10 +10,11 @@
 //! pairs, at [`NOISE_ALPHA`]. It counts what kind of words differed there too, so that `undefined` in the place of a random
 //! number is no noise. A place that never differed is never noisy.
 
+mod state;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use registry::SessionId;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -21,6 +22,7 @@ use crate::compare::{Compared, Comparison, ComparisonMode, Difference, MAX_DIFFE
 use crate::guard::{ALPHA, Class, Counts, RATE_LIMIT, ln_e_rate};
 use crate::normalise::{Hits, normalise};
 use crate::shadow::{Observation, ObservedExecution, Source};
+pub use state::NoiseStateError;
 
 /// The share of pairs in which a place may differ without being noisy: what the guard tolerates of the candidate.
 pub const NOISE_LIMIT: f64 = RATE_LIMIT;
@@ -44,16 +46,26 @@ const MAX_TEXT_BYTES: usize = 64 * 1024;
 const MAX_PLACE_BYTES: usize = 120;
 
 /// What is known of the noise of the control.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NoiseModel {
     classes: BTreeMap<String, Learned>,
     seen: u64,
 }
 
+/// What a comparison has taught.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lesson {
+    /// Nothing that could be kept.
+    #[default]
+    Nothing,
+    /// How a pair came out.
+    Pair,
+    /// Of a pair, that something is noise which was not, or is none any more.
+    Noise,
+}
+
 /// What was learned of one class.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Learned {
     /// The number of the execution that was its last.
     seen: u64,
@@ -64,7 +76,7 @@ struct Learned {
 }
 
 /// How often the control differed from itself in one place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Place {
     /// By kind: pairs that differed there in something of this kind or a wider one.
     hits: [u64; 4],
@@ -73,15 +85,14 @@ struct Place {
 }
 
 /// A run of the control: what counts of it, as JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Run {
     session: SessionId,
     fields: String,
 }
 
 /// What differs in a place, the widest last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     /// A number, or digits.
     Figure,
@@ -112,14 +123,12 @@ impl NoiseModel {
     /// Judges a comparison by what is known, then learns from it: a mismatch becomes noise where all of it lies where the control
     /// differs from itself. A comparison whose candidate failed is left alone, control included: the candidate may have choked
     /// on what is in it.
-    pub fn take(&mut self, runtime_type: &str, observation: &Observation, comparison: &mut Comparison) {
+    pub fn take(&mut self, runtime_type: &str, observation: &Observation, comparison: &mut Comparison) -> Lesson {
         // The candidate is fed with the very run that it is compared with: noise of the control is in both.
-        if observation.is_external() {
-            return;
+        if observation.is_external() || comparison.candidate_failure().is_some() {
+            return Lesson::Nothing;
         }
-        if comparison.candidate_failure().is_some() {
-            return;
-        }
+        let mut lesson = Lesson::Nothing;
         let mode = comparison.mode;
         for compared in &mut comparison.executions {
             let execution = observation.executions.iter().find(|execution| execution.entry.id == compared.queue_id);
@@ -136,9 +145,10 @@ impl NoiseModel {
             let pair = pair.and_then(|differences| varied(&differences));
             learned.judge(compared, pair.as_ref());
             if let Some(pair) = pair {
-                learned.learn(pair);
+                lesson = lesson.max(learned.learn(pair));
             }
         }
+        lesson
     }
 
     /// Classes that are remembered.
@@ -203,19 +213,21 @@ impl Learned {
         varied.iter().all(is_noise)
     }
 
-    fn learn(&mut self, varied: Varied) {
+    fn learn(&mut self, varied: Varied) -> Lesson {
         self.pairs = self.pairs.saturating_add(1);
         let pairs = self.pairs;
         // What agreed may only have become less certain.
-        self.places.values_mut().filter(|place| place.noisy.is_some()).for_each(|place| place.test(pairs));
+        let noisy = self.places.values_mut().filter(|place| place.noisy.is_some());
+        let mut lesson = noisy.map(|place| place.test(pairs)).fold(Lesson::Pair, Lesson::max);
         for (place, kind) in varied {
             let has_room = self.places.len() < MAX_NOISE_PLACES && place.len() <= MAX_PLACE_BYTES;
             if has_room || self.places.contains_key(&place) {
                 let place = self.places.entry(place).or_default();
                 place.add(kind);
-                place.test(pairs);
+                lesson = lesson.max(place.test(pairs));
             }
         }
+        lesson
     }
 
     fn is_noisy(&self) -> bool {
@@ -228,13 +240,14 @@ impl Place {
         self.hits[..=kind as usize].iter_mut().for_each(|hits| *hits = hits.saturating_add(1));
     }
 
-    fn test(&mut self, pairs: u64) {
+    fn test(&mut self, pairs: u64) -> Lesson {
         let is_noisy = |kind: &Kind| {
             let hits = self.hits[*kind as usize];
             let counts = Counts::from((hits, pairs.saturating_sub(hits)));
             ln_e_rate(counts, NOISE_LIMIT) >= -NOISE_ALPHA.ln()
         };
-        self.noisy = Kind::ALL.into_iter().rev().find(is_noisy);
+        let noisy = Kind::ALL.into_iter().rev().find(is_noisy);
+        if std::mem::replace(&mut self.noisy, noisy) == noisy { Lesson::Pair } else { Lesson::Noise }
     }
 }
 

@@ -14,9 +14,9 @@ use registry::{DEFAULT_MAX_CONCURRENT_AGENTS, IdSource, NotebookId, Now, Registr
 
 use crate::guarding::{BUILD, Guarding};
 use crate::kill::KillSwitch;
-use crate::lane::Done;
+use crate::lane::{Books, Done};
 use crate::latch::Durability;
-use crate::records::{Records, RecordsStatus};
+use crate::records::RecordsStatus;
 use crate::shadowing::Shadowing;
 use crate::shared::Offer;
 use crate::step::{Effect, Input, Notebook, RuntimeKey, Status};
@@ -38,7 +38,7 @@ pub struct Environment {
     kill: Arc<KillSwitch>,
     /// What is to be told with the next step of whichever notebook.
     untold: Vec<Effect>,
-    records: Records,
+    books: Books,
     last_key: u32,
     ids: IdSource,
 }
@@ -57,7 +57,7 @@ impl Environment {
             guarding: Guarding::default(),
             kill: Arc::default(),
             untold: Vec::new(),
-            records: Records::default(),
+            books: Books::default(),
             last_key: 0,
             ids: IdSource::new(seed),
         }
@@ -160,6 +160,9 @@ impl Environment {
             incidents.push(Incident::IsolationBreach);
         }
         effects.extend(self.answer_incidents(key, now, &incidents));
+        // Several steps stand here in one list. What the owner performs of the first may bring an answer that ends a timer of the
+        // last, which must have been set by then.
+        effects.sort_by_key(|effect| !effect.is_for_owner());
         Some(effects)
     }
 
@@ -181,7 +184,7 @@ impl Environment {
     fn take_in_comparisons(&mut self, key: NotebookKey, now: Now) -> Option<Vec<Effect>> {
         self.notebooks.get(&key)?;
         let mut effects: Vec<Effect> =
-            self.records.news().into_iter().map(|diagnostic| Effect::Diagnostic { diagnostic }).collect();
+            self.books.news().into_iter().map(|diagnostic| Effect::Diagnostic { diagnostic }).collect();
         let latch = Arc::clone(self.guarding.latch());
         for done in self.shadowing.take_done(|of| of == key) {
             let verdict = self.weigh(now, &done);
@@ -230,6 +233,7 @@ impl Environment {
             let (told, rollbacks) = self.guarding.heed_marks(now, latch);
             news.extend(told);
             self.untold.extend(rollbacks);
+            news.extend(self.books.noise.keep_beside(latch));
             news.extend(self.shadowing.mark_beside(latch, BUILD).err().map(|error| unmarked(latch, &error)));
         }
         news.extend(self.heed_kept_kill());
@@ -327,9 +331,9 @@ impl Environment {
         Ok(news)
     }
 
-    /// Writes the guard's state, where it has a file.
-    pub fn save_guard(&mut self, now: Now) -> Option<Diagnostic> {
-        self.guarding.save(now, Durability::Machine)
+    /// Writes the guard's state and what is known of noise, where they have files.
+    pub fn save_guard(&mut self, now: Now) -> Vec<Diagnostic> {
+        self.guarding.save(now, Durability::Machine).into_iter().chain(self.books.noise.save()).collect()
     }
 
     /// What an operator sees of the guard.
@@ -337,19 +341,19 @@ impl Environment {
         self.guarding.status()
     }
 
-    /// Where the lane is to write mismatches.
-    pub fn records(&self) -> &Records {
-        &self.records
+    /// What the lane is to keep.
+    pub fn books(&self) -> &Books {
+        &self.books
     }
 
     /// Writes mismatches to this folder from now on; see [`Records::configure`].
     pub fn configure_records(&mut self, folder: &Path, sources: Sources) -> Vec<Diagnostic> {
-        self.records.configure(folder, sources, Secret(self.ids.seed()))
+        self.books.records.configure(folder, sources, Secret(self.ids.seed()))
     }
 
     /// What an operator sees of the records; nothing where no folder is configured.
     pub fn records_status(&self) -> Option<RecordsStatus> {
-        self.records.status()
+        self.books.records.status()
     }
 
     /// Closes a notebook. What is still compared of it goes to the guard.
@@ -472,10 +476,13 @@ mod tests {
     use std::time::Duration;
 
     use bridge_core::{Reason, Route, Tier, Token};
+    use legacy_compat::CallId;
+    use registry::{Capabilities, Query, Reply, RuntimeId, TimerId};
     use serde_json::json;
 
     use super::*;
     use crate::lane::Lane;
+    use crate::step::{LegacyKind, Method, SessionIds};
 
     const DOCUMENT: &str = r#"{ "flags": { "runtime-route": { "state": "ENABLED", "variants": { "v": "registry" },
         "defaultVariant": "v", "targeting": {} } } }"#;
@@ -542,7 +549,7 @@ mod tests {
             environment.flags().apply(SHADOW, "test").unwrap();
             environment.configure_guard(NOW, GuardSettings::default(), None);
             let (wake, woken) = channel();
-            let lane = Lane::open(environment.records().clone(), move || {
+            let lane = Lane::open(environment.books().clone(), move || {
                 let _ = wake.send(());
             })
             .unwrap();
@@ -628,5 +635,57 @@ mod tests {
             [Scope::Notebook("nb".into())]
         );
         assert_eq!(late.environment.route(&Context::new("other")).route, Route::Shadow);
+    }
+
+    /// The intervals of a notebook's owner, who performs effects as the package does: what an answer brings comes before what
+    /// was still waiting.
+    #[derive(Default)]
+    struct Owner {
+        every_ms: BTreeMap<TimerId, u64>,
+    }
+
+    impl Owner {
+        fn step(&mut self, late: &mut Late, input: Input) {
+            for effect in late.environment.step_notebook(late.key, NOW, input).unwrap() {
+                let (ticket, reply) = match effect {
+                    Effect::Commit { ticket, .. } | Effect::Continue { ticket } => (ticket, Reply::Done),
+                    Effect::Query { ticket, query: Query::ActiveSessions } => {
+                        let leases = late.environment.notebooks[&late.key].status().leases;
+                        let active = leases.into_iter().map(|lease| lease.session_id).collect();
+                        (ticket, Reply::Sessions(active))
+                    }
+                    Effect::Query { ticket, .. } => (ticket, Reply::Entries(Vec::new())),
+                    Effect::SetInterval { timer, every_ms } => {
+                        self.every_ms.insert(timer, every_ms);
+                        continue;
+                    }
+                    Effect::ClearInterval { timer } => {
+                        self.every_ms.remove(&timer);
+                        continue;
+                    }
+                    _ => continue,
+                };
+                self.step(late, Input::Answer { ticket, answer: Ok(reply) });
+            }
+        }
+    }
+
+    /// The comparison's step begins the drain that the flags ask for, and the step behind it the one that the guard does.
+    #[test]
+    fn a_rollback_in_the_step_of_a_flip_leaves_no_timer_behind() {
+        let (mut late, mut owner, runtime) = (Late::new(), Owner::default(), RuntimeKey(1));
+        let to = |route: &str| SHADOW.replace(r#""shadow""#, &format!("{route:?}"));
+        late.environment.flags().apply(&to("live"), "test").unwrap();
+        let ability = Ability { is_built_in: true, has_live_query: true };
+        let attributes = serde_json::Map::new();
+        owner.step(&mut late, Input::Admit { runtime, attributes, ability, legacy: LegacyKind::Compat });
+        let ids = SessionIds { runtime_id: RuntimeId::from("r"), session_id: SessionId::from("s") };
+        let method = Method::Start { ids, capabilities: Capabilities::default() };
+        owner.step(&mut late, Input::Call { runtime, call: CallId(1), method });
+        late.compares(2);
+        late.environment.flags().apply(&to("legacy"), "test").unwrap();
+        owner.step(&mut late, Input::Wake);
+        assert_eq!(late.environment.guard_status().latched.len(), 1);
+        assert!(owner.every_ms.values().all(|every_ms| *every_ms < 1000), "{:?}", owner.every_ms);
     }
 }

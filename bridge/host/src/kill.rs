@@ -88,8 +88,7 @@ mod tests {
 
     use super::*;
     use crate::environment::{Environment, NotebookKey};
-    use crate::lane::{Job, Lane};
-    use crate::records::Records;
+    use crate::lane::{Books, Job, Lane};
     use crate::step::{Effect, Input, LegacyKind, RuntimeKey};
 
     const NOW: Now = Now { wall_ms: 0, mono_ms: 0 };
@@ -123,7 +122,7 @@ mod tests {
         let (wedged, is_wedged) = mpsc::channel();
         let (release, held) = mpsc::channel::<()>();
         let held = Mutex::new(held);
-        let lane = Lane::open(Records::default(), move || {
+        let lane = Lane::open(Books::default(), move || {
             wedged.send(()).unwrap();
             // Only its end lets the thread go on.
             let _ = held.lock().unwrap().recv();

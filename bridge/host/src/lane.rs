@@ -22,17 +22,18 @@ mod sync {
     pub(super) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 }
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bridge_core::{Case, Comparison, ComparisonMode, Decision, NoiseModel, Observation, Why};
+use bridge_core::{Case, Comparison, ComparisonMode, Decision, Diagnostic, Observation, Why};
 use registry::NotebookId;
 use serde::Serialize;
 
 use crate::environment::NotebookKey;
 use crate::guarding::BUILD;
 use crate::mark::Marks;
+use crate::noise::Noise;
 use crate::records::Records;
 pub use breakdown::{Breakdown, Seeded};
 pub use child::serve;
@@ -121,21 +122,24 @@ impl Done {
     }
 }
 
-/// What the lane's threads keep: what is known of noise, and the records of mismatches.
-///
-/// The lock: a thread that was abandoned may come back while the one in its place is comparing.
-#[derive(Clone)]
-struct Books {
-    noise: Arc<Mutex<NoiseModel>>,
-    records: Records,
+/// What the lane's threads keep, and its owner configures.
+#[derive(Clone, Default)]
+pub struct Books {
+    /// What is known of noise.
+    pub noise: Noise,
+    /// The mismatches that are written down.
+    pub records: Records,
 }
 
 impl Books {
+    /// What there is to tell of them since the last time.
+    pub(crate) fn news(&self) -> Vec<Diagnostic> {
+        self.records.news().into_iter().chain(self.noise.news()).collect()
+    }
+
     /// Tells noise from mismatches, and has the mismatches written down. Of the control against itself nothing is.
     fn take(&self, job: &Job, comparison: &mut Comparison, took: Duration) {
-        let mut noise = self.noise.lock().unwrap_or_else(PoisonError::into_inner);
-        noise.take(job.observation.runtime_type(), &job.observation, comparison);
-        drop(noise);
+        self.noise.take(&job.observation, comparison);
         if job.mode == ComparisonMode::Paths {
             self.records.take(&case(job, comparison, took));
         }
@@ -160,14 +164,13 @@ pub struct LaneStatus {
 }
 
 impl Lane {
-    /// Opens the lane, whose mismatches go to these records; `wake` is called from its threads whenever something is done.
+    /// Opens the lane, which keeps these books; `wake` is called from its threads whenever something is done.
     ///
     /// # Errors
     /// When the operating system gives no thread.
-    pub fn open(records: Records, wake: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
+    pub fn open(books: Books, wake: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
         let limits = Limits { jobs: MAX_WAITING, bytes: MAX_WAITING_BYTES, wedged: MAX_WEDGED };
         let (desk, first) = Desk::new(limits);
-        let books = Books { noise: Arc::default(), records };
         let keeper = Keeper { desk: Arc::new(desk), wake: Arc::new(wake), books, opened: Instant::now() };
         let lane = Self { desk: Arc::clone(&keeper.desk) };
         let worker = keeper.hire(first)?;

@@ -9,6 +9,7 @@ pub mod lane;
 pub mod latch;
 pub mod log;
 pub mod mark;
+pub mod noise;
 pub mod records;
 pub mod shadowing;
 pub mod shared;

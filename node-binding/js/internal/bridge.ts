@@ -1,4 +1,4 @@
-import { addon, addonError, addonOrNull } from "./addon";
+import { type Addon, addon, addonError, addonOrNull } from "./addon";
 import { monoMs, wallMs } from "./clock";
 import { comparisonsSettled } from "./comparisons";
 import { BridgeError, messageOf } from "./errors";
@@ -128,11 +128,19 @@ function useShadow({ process, aa }: ShadowOptions): void {
 
 let isExitNoticed = false;
 
-/** Candidates that are under way when a process ends in order have not brought it down. */
+/** Candidates that are under way when a process ends in order have not brought it down, and it has its evidence to leave. */
 function noticeExit(): void {
   if (isExitNoticed) return;
   isExitNoticed = true;
-  onExit(() => addonOrNull()?.clearMarks());
+  onExit(() => {
+    const native = addonOrNull();
+    native?.clearMarks();
+    if (native) saveGuard(native);
+  });
+}
+
+function saveGuard(native: Addon): void {
+  for (const news of JSON.parse(native.saveGuard(wallMs(), monoMs())) as Diagnostic[]) report(news);
 }
 
 const isWhole = (given: unknown): boolean => Number.isSafeInteger(given) && (given as number) >= 0;
@@ -687,8 +695,7 @@ export async function ready(): Promise<void> {
 export async function shutdown(): Promise<void> {
   await comparisonsSettled();
   const native = addonOrNull();
-  const news = native && (JSON.parse(native.saveGuard(wallMs(), monoMs())) as Diagnostic | null);
-  if (news) report(news);
+  if (native) saveGuard(native);
   native?.saveRecords();
   unwatchFlags();
   native?.unwatchKillFile();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::latch::{Closed, Latch, Scope, Tier};
 use super::{Collected, Guard, Settings};
+use crate::sealed::{seal, unseal};
 
 /// The version of the text. Another one is not understood, and so the latch stays closed.
 const VERSION: u32 = 1;
@@ -77,7 +78,7 @@ struct ReadLatch {
 impl Latch {
     /// The latch alone as a text, for a store that several processes share.
     pub fn state(&self) -> String {
-        written(&WrittenLatch { version: VERSION, latch: self })
+        seal(&WrittenLatch { version: VERSION, latch: self })
     }
 
     /// The latch that was written so.
@@ -93,7 +94,7 @@ impl Guard {
     /// The state as a text for [`Guard::restore`].
     pub fn state(&self) -> String {
         let Self { build, generation, latch, collected, .. } = self;
-        written(&Written { version: VERSION, build, generation: *generation, latch, collected })
+        seal(&Written { version: VERSION, build, generation: *generation, latch, collected })
     }
 
     /// The guard that left this state. Another build begins with new evidence behind the same latch. A state that cannot be
@@ -135,32 +136,11 @@ impl Guard {
     }
 }
 
-/// Strings, finite numbers and maps with strings for keys: all of it is JSON.
-fn written(state: &impl Serialize) -> String {
-    let json = serde_json::to_string(state).unwrap_or_default();
-    format!("{:016x}\n{json}\n", checksum(&json))
-}
-
 fn read<T: DeserializeOwned>(state: &str) -> Result<T, StateError> {
-    let (sum, json) = state.split_once('\n').ok_or(StateError::Damaged)?;
-    let json = json.strip_suffix('\n').ok_or(StateError::Damaged)?;
-    if sum != format!("{:016x}", checksum(json)) {
-        return Err(StateError::Damaged);
-    }
+    let json = unseal(state).ok_or(StateError::Damaged)?;
     let Version { version } = serde_json::from_str(json).map_err(StateError::Malformed)?;
     if version != VERSION {
         return Err(StateError::Version(version));
     }
     serde_json::from_str(json).map_err(StateError::Malformed)
-}
-
-/// FNV-1a with 64 bits: it finds accidents, and no more is asked of it.
-fn checksum(text: &str) -> u64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
-}
-
-#[cfg(test)]
-pub(super) fn sealed(json: &str) -> String {
-    format!("{:016x}\n{json}\n", checksum(json))
 }

@@ -3,6 +3,7 @@
 use registry::QueueId;
 
 use super::*;
+use crate::sealed::sealed;
 
 const BUILD: &str = "1.0.0";
 
@@ -221,13 +222,13 @@ fn test_38_a_second_rollback_at_once_and_a_corrupt_state_leave_the_latch_closed(
     assert_eq!(*case.guard.latch(), before);
     let state = case.guard.state();
     let json = state.split_once('\n').unwrap().1.trim_end();
-    let renamed = state::sealed(&json.replace("\"latch\"", "\"latsch\""));
-    for broken in ["", "{}", json, &state[..state.len() / 2], &state::sealed("null"), &renamed] {
+    let renamed = sealed(&json.replace("\"latch\"", "\"latsch\""));
+    for broken in ["", "{}", json, &state[..state.len() / 2], &sealed("null"), &renamed] {
         let (guard, error) = Guard::restore(Settings::default(), BUILD, broken, case.now);
         assert_eq!(error.map(|error| error.code()), Some("GUARD_STATE_UNREADABLE"), "{broken}");
         assert_eq!(guard.latch().holds("any").map(|closed| closed.tier), Some(Tier::Unreadable));
     }
-    let newer = state::sealed(&json.replace("\"version\":1", "\"version\":2"));
+    let newer = sealed(&json.replace("\"version\":1", "\"version\":2"));
     let (guard, error) = Guard::restore(Settings::default(), BUILD, &newer, case.now);
     assert_eq!((error.map(|error| error.code()), guard.latch().is_open()), (Some("GUARD_STATE_VERSION"), false));
 }
@@ -255,6 +256,32 @@ fn test_40_one_poisoned_notebook_neither_sinks_the_world_nor_hides_in_it() {
     let cohorts = &mut case.guard.collected.cohorts;
     (0..100_000).for_each(|_| cohorts.add(&NotebookId::from("bad"), bet, RATE_LIMIT));
     assert!(cohorts.ln_e_everywhere(Metric::Mismatches) < 0.0);
+}
+
+#[test]
+fn test_40_notebooks_are_told_apart_across_restarts() {
+    let mut poisoned = Case::new();
+    for n in 0..2000 {
+        poisoned.compared(&format!("n{}", n % 20), Outcome::Clean);
+        if n % 100 == 0 {
+            assert!(poisoned.restarted(BUILD).is_none());
+        }
+    }
+    assert_eq!(poisoned.compared("bad", Outcome::Mismatch), Advice::Hold);
+    poisoned.restarted(BUILD);
+    assert_eq!(rolled_back(poisoned.compared("bad", Outcome::Mismatch)), (notebook("bad"), Tier::Mismatches));
+    for _ in 0..50 {
+        poisoned.restarted(BUILD);
+        assert_eq!(poisoned.compared("bad", Outcome::Mismatch), Advice::Hold);
+    }
+    assert!(poisoned.holds("bad") && !poisoned.holds("n1"), "it does not sink the world");
+
+    let mut broken = Case::new();
+    for id in ["a", "b", "c"] {
+        assert_eq!(broken.compared(id, Outcome::Mismatch), Advice::Hold);
+        broken.restarted(BUILD);
+    }
+    assert_eq!(rolled_back(broken.compared("d", Outcome::Mismatch)), (Scope::Everywhere, Tier::Mismatches));
 }
 
 #[test]

@@ -7,6 +7,8 @@ use super::*;
 use crate::Control;
 use crate::compare::{judge, judge_against_itself};
 use crate::guard::Evidence;
+use crate::normalise::RULES_VERSION;
+use crate::sealed::sealed;
 use crate::{Guard, GuardSettings, Outcome, Path, Why};
 
 /// A generator of its own: this crate has no other source of chance.
@@ -307,8 +309,170 @@ fn what_differs_no_more_than_is_tolerated_is_called_noisy_as_seldom_as_promised(
     assert!(called <= 9, "{called} of 2000");
 }
 
+fn restarted(model: &NoiseModel) -> NoiseModel {
+    NoiseModel::restore(BUILD, &model.state(BUILD)).unwrap().unwrap()
+}
+
+/// The guard and the model of one process after the other: the guard's state is kept, and the model's as `keep` says.
+struct Lives {
+    dice: Dice,
+    model: NoiseModel,
+    guard: Guard,
+    session: u32,
+}
+
+impl Lives {
+    /// A notebook with noise that is known, whose guard has seen some of it.
+    fn new(seed: u64) -> Self {
+        let mut dice = Dice(seed);
+        let model = learned(&mut dice);
+        let mut lives = Self { dice, model, guard: Guard::new(GuardSettings::default(), BUILD), session: 0 };
+        (0..25).for_each(|_| lives.compare("fixed"));
+        lives
+    }
+
+    fn compare(&mut self, word: &str) {
+        let session = format!("s{}", self.session);
+        let observation = served(SOURCE, &session, &page(&mut self.dice, "fixed"));
+        let mut comparison = against(&observation, &page(&mut self.dice, word));
+        self.model.take("python", &observation, &mut comparison);
+        for evidence in Evidence::of(&comparison) {
+            self.guard.take(registry::Now::default(), &"nb".into(), &evidence);
+        }
+    }
+
+    fn restart(&mut self, keep: impl Fn(&NoiseModel) -> NoiseModel) {
+        let (guard, error) =
+            Guard::restore(GuardSettings::default(), BUILD, &self.guard.state(), registry::Now::default());
+        assert!(error.is_none());
+        (self.guard, self.model) = (guard, keep(&self.model));
+        self.session += 1;
+    }
+
+    fn is_rolled_back(&self) -> bool {
+        !self.guard.latch().is_open()
+    }
+}
+
+const BUILD: &str = "1.0.0";
+
 #[test]
-fn what_is_known_survives_being_written_down() {
-    let model = learned(&mut Dice(10));
-    assert_eq!(serde_json::from_str::<NoiseModel>(&serde_json::to_string(&model).unwrap()).unwrap(), model);
+fn a_restart_in_the_middle_of_noise_takes_none_of_it_for_a_mismatch() {
+    let mut lives = Lives::new(11);
+    for _ in 0..20 {
+        lives.restart(restarted);
+        (0..5).for_each(|_| lives.compare("fixed"));
+    }
+    let totals = lives.guard.status().totals;
+    assert_eq!((totals.noise, totals.mismatched, lives.is_rolled_back()), (125, 0, false));
+
+    let mut forgetful = Lives::new(11);
+    forgetful.restart(|_| NoiseModel::default());
+    (0..5).for_each(|_| forgetful.compare("fixed"));
+    assert!(forgetful.is_rolled_back(), "a model that is lost costs a rollback");
+}
+
+#[test]
+fn a_restart_hides_no_real_change_beside_the_noise_and_delays_none() {
+    let rolled_back_after = |restarts_every: usize| {
+        let mut lives = Lives::new(12);
+        let comparisons = (1..200).find(|n| {
+            if n % restarts_every == 0 {
+                lives.restart(restarted);
+            }
+            lives.compare("broken");
+            lives.is_rolled_back()
+        });
+        comparisons.unwrap()
+    };
+    let alone = rolled_back_after(usize::MAX);
+    // An odd number of runs to a session leaves one without its pair, of which nothing is bet.
+    assert_eq!((rolled_back_after(alone / 2 * 2), rolled_back_after(10)), (alone, alone));
+}
+
+/// A new process is a new session: what is known is what a process would know that had gone on, without the runs that waited.
+#[test]
+fn a_model_that_is_read_is_the_one_that_was_written_but_for_what_waited_for_its_pair() {
+    for seed in 0..50 {
+        let mut dice = Dice(seed);
+        let mut model = NoiseModel::default();
+        for _ in 0..dice.next() % 60 {
+            let source = (dice.next() % 4).to_string();
+            let observation = served(&source, "s", &page(&mut dice, "fixed"));
+            model.take("html", &observation, &mut against(&observation, "<p>"));
+        }
+        let mut expect = model.clone();
+        expect.classes.retain(|_, learned| learned.pairs > 0);
+        expect.classes.values_mut().for_each(|learned| learned.unpaired = None);
+        assert_eq!(restarted(&model), expect, "SEED={seed}");
+    }
+}
+
+#[test]
+fn nothing_that_users_have_written_is_written_down() {
+    let mut model = NoiseModel::default();
+    for word in ["secret-one", "secret-two", "secret-three"] {
+        let observation = served("print('secret')", "s", &format!("<p>{word}"));
+        model.take("python", &observation, &mut against(&observation, "<p>secret"));
+    }
+    assert!(model.classes.values().all(|learned| learned.pairs == 1 && learned.unpaired.is_some()));
+    assert!(!model.state(BUILD).contains("secret"));
+}
+
+#[test]
+fn what_another_build_has_learned_is_not_trusted() {
+    let model = learned(&mut Dice(13));
+    assert_eq!(NoiseModel::restore("1.0.1", &model.state(BUILD)).unwrap(), None);
+}
+
+#[test]
+fn a_text_that_was_not_written_so_teaches_nothing() {
+    let state = learned(&mut Dice(14)).state(BUILD);
+    for at in 0..state.len() {
+        let mut damaged = state.clone().into_bytes();
+        damaged[at] ^= 1;
+        let damaged = String::from_utf8_lossy(&damaged).into_owned();
+        assert!(NoiseModel::restore(BUILD, &damaged).is_err(), "byte {at}");
+    }
+    let json = state.split_once('\n').unwrap().1.trim_end();
+    for foreign in ["", "\n", "{}", json, &state[..state.len() / 2], &sealed("null"), &sealed("{\"version\":1}")] {
+        assert!(NoiseModel::restore(BUILD, foreign).is_err(), "{foreign}");
+    }
+    let newer = sealed(&json.replace("\"version\":1", "\"version\":2"));
+    assert!(matches!(NoiseModel::restore(BUILD, &newer), Err(NoiseStateError::Version(2))));
+}
+
+/// A checksum says that nothing was changed by accident; counts that no runs can have come to are refused all the same.
+#[test]
+fn counts_that_are_not_possible_excuse_nothing() {
+    let place = |path: &str, hits: &str| format!("{{\"{path}\":[{hits}]}}");
+    let class = |pairs: u64, places: &str| {
+        let classes = format!("{{\"html:x\":{{\"seen\":1,\"pairs\":{pairs},\"places\":{places}}}}}");
+        let head = format!("\"version\":1,\"build\":\"{BUILD}\",\"rules\":{RULES_VERSION},\"seen\":1");
+        NoiseModel::restore(BUILD, &sealed(&format!("{{{head},\"classes\":{classes}}}")))
+    };
+    let restored = class(2, &place("outputs[0]", "2,2,0,0")).unwrap().unwrap();
+    assert_eq!(restored.noisy_classes(), 1);
+    let many = (0..=MAX_NOISE_PLACES).map(|n| format!("\"p{n}\":[0,0,0,0]")).collect::<Vec<_>>().join(",");
+    for places in [
+        place("outputs[0]", "3,3,0,0"),
+        place("outputs[0]", "1,2,0,0"),
+        place(&"x".repeat(MAX_PLACE_BYTES + 1), "2,2,0,0"),
+        format!("{{{many}}}"),
+    ] {
+        assert!(matches!(class(2, &places), Err(NoiseStateError::Impossible)), "{places}");
+    }
+}
+
+#[test]
+fn all_that_may_be_known_fits_the_file_that_is_read() {
+    let mut model = NoiseModel { seen: u64::MAX, ..NoiseModel::default() };
+    for class in 0..MAX_NOISE_CLASSES {
+        let place = |n: usize| (format!("{n:0>MAX_PLACE_BYTES$}"), Place { hits: [1_000_000; 4], noisy: None });
+        let places = (0..MAX_NOISE_PLACES).map(place).collect();
+        model.classes.insert(format!("python:{class}"), Learned { pairs: 1_000_000, places, ..Learned::default() });
+    }
+    let state = model.state(BUILD);
+    assert!(state.len() < 16 * 1024 * 1024, "{}", state.len());
+    assert!(NoiseModel::restore(BUILD, &state).unwrap().is_some());
 }

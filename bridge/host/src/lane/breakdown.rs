@@ -4,8 +4,12 @@ use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::thread;
+use std::time::Duration;
 
 use bridge_core::{Comparison, ComparisonMode, Fault, Observation, judge, judge_against_itself};
+
+/// How long a candidate is away that comes back late: four times the least deadline.
+const LATE: Duration = Duration::from_secs(1);
 
 /// One way for a candidate to break down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +18,8 @@ pub enum Breakdown {
     Hang,
     /// It computes for ever.
     Spin,
+    /// It comes back, with its result, when nobody waits for it any more.
+    Late,
     /// It panics.
     Panic,
     /// It shows outputs without end.
@@ -26,9 +32,10 @@ pub enum Breakdown {
 
 impl Breakdown {
     /// Every breakdown with its name.
-    pub const ALL: [(Self, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str); 7] = [
         (Self::Hang, "hang"),
         (Self::Spin, "spin"),
+        (Self::Late, "late"),
         (Self::Panic, "panic"),
         (Self::Flood, "flood"),
         (Self::Abort, "abort"),
@@ -43,6 +50,7 @@ impl Breakdown {
             Self::Spin => loop {
                 std::hint::spin_loop();
             },
+            Self::Late => thread::sleep(LATE),
             Self::Panic => panic!("a seeded panic"),
             Self::Flood => {}
             Self::Abort => process::abort(),

@@ -81,8 +81,12 @@ struct Owner {
 
 impl Owner {
     fn new() -> Self {
+        Self::with(Books::default())
+    }
+
+    fn with(books: Books) -> Self {
         let (wake, woken) = channel();
-        let lane = Lane::open(Records::default(), move || {
+        let lane = Lane::open(books, move || {
             // A test that is over listens no more.
             let _ = wake.send(());
         });
@@ -121,6 +125,35 @@ fn what_does_not_come_back_is_given_up_and_the_next_is_compared() {
         assert!(matches!(compared.executions[0].verdict, Verdict::Mismatch { .. }), "{compared:#?}");
         assert_eq!(owner.lane.status(), LaneStatus { wedged: 1, ..LaneStatus::default() });
     }
+}
+
+#[test]
+fn what_comes_back_late_is_nobody_s_and_leaves_its_place() {
+    let mut owner = Owner::new();
+    // One after the other, and more than may be away at once.
+    for _ in 0..MAX_WEDGED + 1 {
+        owner.submit(Some("late"));
+        assert!(is_inconclusive(&owner.next(), Why::Timeout));
+        while owner.lane.status().wedged > 0 {
+            std::thread::yield_now();
+        }
+    }
+    owner.submit(None);
+    assert!(matches!(owner.next().executions[0].verdict, Verdict::Mismatch { .. }));
+    assert_eq!((owner.lane.status(), owner.lane.take_done(KEY).len()), (LaneStatus::default(), 0));
+}
+
+/// The books are written to a disk, and no candidate is away while they are.
+#[test]
+fn books_that_are_slow_are_held_against_no_candidate() {
+    let books = Books::default();
+    let mut owner = Owner::with(books.clone());
+    let held = books.noise.model();
+    owner.submit(None);
+    std::thread::sleep(2 * Duration::from_millis(MIN_DEADLINE_MS));
+    assert_eq!((owner.lane.status().wedged, owner.lane.take_done(KEY).len()), (0, 0));
+    drop(held);
+    assert!(matches!(owner.next().executions[0].verdict, Verdict::Mismatch { .. }));
 }
 
 /// The nice value stands behind the name in parentheses, as the 17th number from there.

@@ -10,7 +10,7 @@ use super::breakdown::compare;
 use super::desk::{NEVER, Shift};
 use super::process::{Lost, Process};
 use super::scheduling::{Account, Thread, let_other_threads_pass};
-use super::{Books, Done, Job, Table, Wake, deadline_ms, elapsed_ms, longest_ms, off};
+use super::{Books, Done, Job, MAX_DEADLINE_MS, Table, Wake, deadline_ms, elapsed_ms, longest_ms, off};
 
 /// The keeper's view of a thread.
 pub(super) struct Worker {
@@ -94,6 +94,8 @@ fn work(shift: Shift, desk: &Table, wake: &Wake, books: &Books, pulse: &Pulse, o
                 Err(Lost { comparison, is_for_good }) => (comparison, is_for_good),
             },
         };
+        // What the books cost, a slow disk above all, is not the candidate's.
+        desk.postpone(&job, elapsed_ms(opened).saturating_add(MAX_DEADLINE_MS));
         let mut done = Done::of(&job, comparison);
         books.take(&job, &mut done.comparison, since.elapsed());
         desk.finish(shift, done);

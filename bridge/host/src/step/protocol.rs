@@ -356,7 +356,7 @@ pub enum Effect {
 impl Effect {
     /// True for what only the owner notices. It comes first: a host that calls back while it is told of the others must find the
     /// owner where the core believes it to be.
-    pub(super) fn is_for_owner(&self) -> bool {
+    pub(crate) fn is_for_owner(&self) -> bool {
         matches!(
             self,
             Self::Facade { .. }
