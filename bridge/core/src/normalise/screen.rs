@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use unicode_width::UnicodeWidthChar;
 use vte::{Params, Parser, Perform};
 
 /// How far a cursor move can go in either direction: far beyond any real line or progress display, and small enough that no
 /// escape sequence can make a text grow without bound.
 const MAX_CURSOR_MOVE: usize = 4096;
 
-/// Blanks that all cursor moves of a text together leave before what they write: a screen full of them, many times over, and
+/// Columns between two tab stops, as terminals have them.
+const TAB: usize = 8;
+
+/// Blanks that all cursor moves and tabs of a text together leave before what they write: a screen full of them, many times over, and
 /// few enough that a few bytes a line cannot take gigabytes.
 const MAX_BLANKS: usize = 64 * 1024;
 
@@ -28,6 +32,9 @@ pub(super) struct Shown {
 
 /// Shows a text. Showing what was shown changes nothing.
 pub(super) fn show(text: &str) -> Shown {
+    if text.chars().all(|character| matches!(character, '\n' | '\t') || !character.is_control()) {
+        return Shown { text: text.to_owned(), styles: Vec::new() };
+    }
     let mut screen = Screen {
         lines: vec![Vec::new()],
         line: 0,
@@ -53,8 +60,49 @@ struct Style {
     link: Option<Rc<str>>,
 }
 
+/// One column of a line.
+#[derive(Clone, Debug, Default)]
+struct Cell {
+    glyph: Glyph,
+    style: Style,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Glyph {
+    Character(char),
+    /// A character with others that are written over it, such as accents.
+    Cluster(String),
+    /// A further column of the character before it, which is wide, or a tab.
+    Rest,
+}
+
+impl Default for Glyph {
+    fn default() -> Self {
+        Self::Character(' ')
+    }
+}
+
+impl Glyph {
+    fn write(&self, text: &mut String) {
+        match self {
+            Self::Character(character) => text.push(*character),
+            Self::Cluster(characters) => text.push_str(characters),
+            Self::Rest => {}
+        }
+    }
+
+    /// Writes a character that takes no column over this one.
+    fn join(&mut self, mark: char) {
+        match self {
+            Self::Character(character) => *self = Self::Cluster(String::from_iter([*character, mark])),
+            Self::Cluster(characters) => characters.push(mark),
+            Self::Rest => {}
+        }
+    }
+}
+
 struct Screen {
-    lines: Vec<Vec<(char, Style)>>,
+    lines: Vec<Vec<Cell>>,
     line: usize,
     column: usize,
     /// The place that the cursor may be sent back to.
@@ -68,16 +116,22 @@ struct Screen {
 
 impl Screen {
     fn text(&self) -> String {
-        let line = |line: &Vec<(char, Style)>| line.iter().map(|(character, _)| *character).collect::<String>();
-        self.lines.iter().map(line).collect::<Vec<_>>().join("\n")
+        let mut text = String::new();
+        for (at, line) in self.lines.iter().enumerate() {
+            if at > 0 {
+                text.push('\n');
+            }
+            line.iter().for_each(|cell| cell.glyph.write(&mut text));
+        }
+        text
     }
 
     fn styles(&self) -> Vec<String> {
         let mut runs = Vec::new();
         for (at, line) in self.lines.iter().enumerate() {
             let mut column = 0;
-            for run in line.chunk_by(|(_, left), (_, right)| left == right) {
-                if let Some((_, style)) = run.first().filter(|(_, style)| !style.is_plain()) {
+            for run in line.chunk_by(|left, right| left.style == right.style) {
+                if let Some(Cell { style, .. }) = run.first().filter(|cell| !cell.style.is_plain()) {
                     runs.push(format!("{at}:{column}+{} {style}", run.len()));
                 }
                 column += run.len();
@@ -88,14 +142,61 @@ impl Screen {
 
     fn put(&mut self, character: char) {
         self.fill_up_to_the_cursor();
-        let style = self.style.clone();
-        let column = self.column;
-        let line = self.current();
-        match line.get_mut(column) {
-            Some(cell) => *cell = (character, style),
-            None => line.push((character, style)),
+        match character.width().unwrap_or(0) {
+            0 => self.join(character),
+            width => self.write(character, width),
         }
-        self.column += 1;
+    }
+
+    /// Over what is left of the cursor; at the beginning of a line, where there is nothing, a column of its own.
+    fn join(&mut self, mark: char) {
+        let (line, column) = (self.line, self.column);
+        let before = self.lines[line][..column].iter_mut().rev().find(|cell| cell.glyph != Glyph::Rest);
+        match before {
+            Some(cell) => cell.glyph.join(mark),
+            None => self.write(mark, 1),
+        }
+    }
+
+    fn write(&mut self, character: char, width: usize) {
+        let (style, column) = (self.style.clone(), self.column);
+        self.part(column);
+        self.part(column + width);
+        let line = self.current();
+        line.resize_with(line.len().max(column + width), Cell::default);
+        for cell in &mut line[column..column + width] {
+            *cell = Cell { glyph: Glyph::Rest, style: style.clone() };
+        }
+        line[column].glyph = Glyph::Character(character);
+        self.column += width;
+    }
+
+    /// Over text a tab is a move to the next stop; behind it, a character up to there.
+    fn tab(&mut self) {
+        self.fill_up_to_the_cursor();
+        let width = TAB - self.column % TAB;
+        let length = self.current().len();
+        if self.column < length {
+            self.column += width;
+        } else {
+            let width = width.min(MAX_BLANKS - self.blanks + 1);
+            self.blanks += width - 1;
+            self.write('\t', width);
+        }
+    }
+
+    /// What a wide character leaves where only a part of it is replaced or taken out is blank: no character reaches beyond this
+    /// column from before it.
+    fn part(&mut self, column: usize) {
+        let line = self.current();
+        if line.get(column).is_none_or(|cell| cell.glyph != Glyph::Rest) {
+            return;
+        }
+        let begin = line[..column].iter().rposition(|cell| cell.glyph != Glyph::Rest).unwrap_or(0);
+        let parts = line[begin..].iter_mut().enumerate();
+        for (_, cell) in parts.take_while(|(at, cell)| *at == 0 || cell.glyph == Glyph::Rest) {
+            cell.glyph = Glyph::default();
+        }
     }
 
     /// Where there have been too many blanks, the cursor comes back to the end of its line.
@@ -104,10 +205,10 @@ impl Screen {
         let blanks = gap.min(MAX_BLANKS - self.blanks);
         self.blanks += blanks;
         self.column -= gap - blanks;
-        self.current().extend(std::iter::repeat_n((' ', Style::default()), blanks));
+        self.current().extend(std::iter::repeat_n(Cell::default(), blanks));
     }
 
-    fn current(&mut self) -> &mut Vec<(char, Style)> {
+    fn current(&mut self) -> &mut Vec<Cell> {
         while self.lines.len() <= self.line {
             self.lines.push(Vec::new());
         }
@@ -116,10 +217,11 @@ impl Screen {
 
     fn erase_in_line(&mut self, how: usize) {
         let column = self.column;
+        self.part(column + usize::from(how == 1));
         let line = self.current();
         match how {
             0 => line.truncate(column),
-            1 => line.iter_mut().take(column + 1).for_each(|cell| *cell = (' ', Style::default())),
+            1 => line.iter_mut().take(column + 1).for_each(|cell| *cell = Cell::default()),
             _ => line.clear(),
         }
     }
@@ -133,13 +235,16 @@ impl Screen {
             1 => {
                 self.erase_in_line(1);
                 let above = self.lines.iter_mut().take(self.line).flatten();
-                above.for_each(|cell| *cell = (' ', Style::default()));
+                above.for_each(|cell| *cell = Cell::default());
             }
-            _ => {
-                self.lines = vec![Vec::new()];
-                (self.line, self.column, self.saved) = (0, 0, (0, 0));
-            }
+            _ => self.lines = vec![Vec::new(); self.line + 1],
         }
+    }
+
+    fn reset(&mut self) {
+        self.lines = vec![Vec::new()];
+        (self.line, self.column, self.saved) = (0, 0, (0, 0));
+        self.style = Style::default();
     }
 
     /// Sends the cursor to a line, which counts from the top of the text.
@@ -151,15 +256,18 @@ impl Screen {
     fn insert_blanks(&mut self, count: usize) {
         let blanks = count.min(MAX_BLANKS - self.blanks);
         let column = self.column;
+        self.part(column);
         let line = self.current();
         if column < line.len() {
-            line.splice(column..column, std::iter::repeat_n((' ', Style::default()), blanks));
+            line.splice(column..column, std::iter::repeat_n(Cell::default(), blanks));
             self.blanks += blanks;
         }
     }
 
     fn remove(&mut self, count: usize) {
         let column = self.column;
+        self.part(column);
+        self.part(column.saturating_add(count));
         let line = self.current();
         let end = column.saturating_add(count).min(line.len());
         line.drain(column.min(end)..end);
@@ -167,7 +275,9 @@ impl Screen {
 
     fn erase(&mut self, count: usize) {
         let column = self.column;
-        self.current().iter_mut().skip(column).take(count).for_each(|cell| *cell = (' ', Style::default()));
+        self.part(column);
+        self.part(column.saturating_add(count));
+        self.current().iter_mut().skip(column).take(count).for_each(|cell| *cell = Cell::default());
     }
 
     /// Edits a line in place, as long as that stays a moment's work.
@@ -262,7 +372,7 @@ impl Perform for Screen {
             }
             b'\r' => self.column = 0,
             0x08 => self.column = self.column.saturating_sub(1),
-            b'\t' => self.put('\t'),
+            b'\t' => self.tab(),
             // A line feed that keeps its column.
             0x0b | 0x0c => self.go_to_line(self.line + 1),
             _ => {}
@@ -279,10 +389,7 @@ impl Perform for Screen {
             b'D' => self.go_to_line(self.line + 1),
             b'E' => self.execute(b'\n'),
             b'M' => self.line = self.line.saturating_sub(1),
-            b'c' => {
-                self.erase_in_display(2);
-                self.style = Style::default();
-            }
+            b'c' => self.reset(),
             _ => {}
         }
     }
@@ -317,7 +424,7 @@ impl Perform for Screen {
             }
             'd' => self.go_to_line(count - 1),
             'J' | 'K' if first == 1 => self.edit(action, count),
-            'J' => self.erase_in_display(usize::from(first)),
+            'J' if first < 3 => self.erase_in_display(usize::from(first)),
             'K' => self.erase_in_line(usize::from(first)),
             'P' | 'X' | '@' => self.edit(action, count),
             'm' => self.rendition(parameters),
@@ -365,6 +472,43 @@ mod tests {
         check("a\nb\x1b[1dX", "aX\nb", &[]);
         check("ab\x0bc", "ab\n  c", &[]);
         check("a\nb\x1bMX", "aX\nb", &[]);
+    }
+
+    #[test]
+    fn a_wide_character_takes_two_columns_and_is_blank_where_half_of_it_is_replaced() {
+        check("漢字\rab", "ab字", &[]);
+        check("漢字\ra", "a 字", &[]);
+        check("漢字\x08X", "漢 X", &[]);
+        check("ab漢\r漢", "漢漢", &[]);
+        check("a漢b\r漢", "漢 b", &[]);
+        check("漢字x\r\x1b[C\x1b[2X", "    x", &[]);
+        check("漢字x\r\x1b[3P", " x", &[]);
+        check("漢字\r\x1b[C\x1b[K", " ", &[]);
+        check("漢字\r\x1b[1K", "  字", &[]);
+        check("\x1b[31m漢\x1b[m字", "漢字", &["0:0+2 31"]);
+    }
+
+    #[test]
+    fn an_accent_goes_with_its_character() {
+        check("e\u{301}x\rX", "Xx", &[]);
+        check("xe\u{301}\rX", "Xe\u{301}", &[]);
+        check("漢\u{301}字\rab", "ab字", &[]);
+        check("\r\u{301}\u{302}", "\u{301}\u{302}", &[]);
+    }
+
+    #[test]
+    fn a_tab_is_a_character_behind_text_and_a_move_over_it() {
+        check("ab\tc\r", "ab\tc", &[]);
+        check("abcdefgh\r\tX", "abcdefghX", &[]);
+        check("ab\tc\rabc", "abc     c", &[]);
+        check("ab\tc\r\tX", "ab\tX", &[]);
+    }
+
+    #[test]
+    fn a_screen_that_is_erased_keeps_its_cursor() {
+        check("abc\x1b[2JX", "   X", &[]);
+        check("a\nbc\x1b[H\x1b[2JX", "X", &[]);
+        check("a\x1b[3Jb", "a\u{241b}[Jb", &[]);
     }
 
     #[test]
