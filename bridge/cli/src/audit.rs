@@ -56,12 +56,12 @@ fn text(log: &Log, audit: &Audit) -> String {
     let (events, executions) = (count(audit.events, "event"), count(audit.executions, "execution"));
     let mut out = format!("notebook `{}` ({}): {events}, {executions} requested\n", log.notebook, log.form);
     for (number, what) in [
-        (audit.unknown_events, "events are of names that we do not know"),
-        (audit.without_request, "executions were requested before this log begins"),
-        (log.unsynced, "events are not confirmed by the sync backend yet"),
+        (audit.unknown_events, "events of names that we do not know"),
+        (audit.without_request, "executions that were requested before this log begins"),
+        (log.unsynced, "events that the sync backend has not confirmed yet"),
     ] {
         if number > 0 {
-            let _ = writeln!(out, "{number} {what}");
+            let _ = writeln!(out, "{what}: {number}");
         }
     }
     let _ = write!(out, "\n{}\n{}\n", served(audit), faults(audit));

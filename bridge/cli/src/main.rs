@@ -119,7 +119,7 @@ fn main() -> ExitCode {
     match said {
         Ok(status) => ExitCode::from(status),
         Err(text) => {
-            eprintln!("{text}");
+            eprintln!("{}", plain(&text));
             ExitCode::from(BAD_INPUT)
         }
     }
@@ -128,12 +128,22 @@ fn main() -> ExitCode {
 /// Prints an answer. Whoever reads no further than the first lines has what they wanted.
 fn print(text: &str) -> Result<(), String> {
     let mut out = io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+    match writeln!(out, "{}", plain(text)).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(format!("the answer cannot be printed: {error}"))
         }
         _ => Ok(()),
     }
+}
+
+/// Names come from logs and documents: what would steer a terminal is written out.
+fn plain(text: &str) -> String {
+    let steers = |character: char| character.is_control() && !matches!(character, '\n' | '\t');
+    let written = |character: char| match steers(character) {
+        true => character.escape_unicode().to_string(),
+        false => character.to_string(),
+    };
+    if text.contains(steers) { text.chars().map(written).collect() } else { text.to_owned() }
 }
 
 fn run(command: Command) -> Result<Answer, String> {
@@ -267,6 +277,11 @@ mod tests {
             let text = run_line(&format!("runtime-bridge {command} tests/logs")).err().unwrap();
             assert!(text.contains("hint: "), "{text}");
         }
+    }
+
+    #[test]
+    fn a_name_does_not_steer_the_terminal() {
+        assert_eq!(plain("ü `a\x1b[2Jb\r\u{9b}`\n\t漢"), "ü `a\\u{1b}[2Jb\\u{d}\\u{9b}`\n\t漢");
     }
 
     #[test]
