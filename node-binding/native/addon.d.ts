@@ -156,7 +156,7 @@ export declare function openNotebook(id: string): number
 
 /**
  * The outcome of that number as JSON: a decision, of some notebook and bucket. A number never changes its meaning; one that
- * [`route`] has just given is known.
+ * `route` has just given is known.
  */
 export declare function outcome(number: number): string
 

@@ -161,7 +161,7 @@ fn value_of(value: Either3<String, f64, bool>) -> Value {
 }
 
 /// The outcome of that number as JSON: a decision, of some notebook and bucket. A number never changes its meaning; one that
-/// [`route`] has just given is known.
+/// `route` has just given is known.
 #[napi(catch_unwind)]
 pub fn outcome(number: u32) -> Result<String> {
     outcomes::with(number, write)

@@ -346,7 +346,7 @@ impl Environment {
         &self.books
     }
 
-    /// Writes mismatches to this folder from now on; see [`Records::configure`].
+    /// Writes mismatches to this folder from now on; see [`crate::records::Records::configure`].
     pub fn configure_records(&mut self, folder: &Path, sources: Sources) -> Vec<Diagnostic> {
         self.books.records.configure(folder, sources, Secret(self.ids.seed()))
     }
